@@ -1,0 +1,1 @@
+"""armature: a configuration-driven research framework for keypoint detection."""
