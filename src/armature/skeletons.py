@@ -8,13 +8,14 @@ from pathlib import Path
 
 import yaml
 
+from armature.errors import UserError
 from armature.structures import Skeleton
 
 #: Sigma used for OKS where nobody has measured any: COCO's mean over its 17 points, to three places.
 DEFAULT_SIGMA = 0.062
 
 
-class SkeletonError(ValueError):
+class SkeletonError(UserError):
     """A skeleton file that contradicts itself."""
 
 

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from armature.errors import ConfigError
 from armature.structures import Batch, Instances, Outputs, Poses, Target
 
 
@@ -74,7 +75,7 @@ class Sum(nn.Module):
         return losses | {"total": total}
 
 
-class SeamError(ValueError):
+class SeamError(ConfigError):
     """A model, a codec and losses that do not fit together."""
 
 
