@@ -1,0 +1,193 @@
+"""Between people and CenterNet's six maps (Zhou et al. 2019, sections 3-5); everything inside is in cells."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from armature.ops.gaussians import Radius, box_radius, splat
+from armature.ops.grids import cell_corner, flat_cell, gather_cells, owners, stride_of
+from armature.ops.peaks import top_peaks
+from armature.structures import Batch, Outputs, Poses, Skeleton, Target
+
+_EPS = 1e-4
+
+
+class CenterNetCodec:
+    """Encodes people as gaussians and cell-wise regressions; decodes peaks, snapping regressed joints to joint peaks.
+
+    Args:
+        skeleton: gives K and the flip order.
+        radius: ``corrected`` or ``released`` gaussians (see ``ops.gaussians.box_radius``).
+        overlap: the IoU that the gaussian's radius must preserve.
+        max_people: centres decoded per image. max_joints: peaks considered per joint heatmap.
+        min_score: people below this centre score are dropped; 0 keeps all, as the paper's evaluation does.
+        snap_score: a joint peak must reach this (0.1). snap_distance: and lie within this share of the box's longer side (0.3).
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        radius: Radius = "corrected",
+        overlap: float = 0.7,
+        max_people: int = 100,
+        max_joints: int = 100,
+        min_score: float = 0.0,
+        snap_score: float = 0.1,
+        snap_distance: float = 0.3,
+    ) -> None:
+        self.flip = list(skeleton.flip)
+        self.radius, self.overlap = radius, overlap
+        self.max_people, self.max_joints, self.min_score = max_people, max_joints, min_score
+        self.snap_score, self.snap_distance = snap_score, snap_distance
+
+    # ------------------------------------------------------------------ people -> maps
+
+    def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:
+        """Targets of all six maps; regressions are supervised at one cell per person, heatmaps outside ``ignore``."""
+        size = outputs["center"].shape[-2:]
+        stride = stride_of(batch.images.shape[-1], size[1])
+        people = batch.instances
+        boxes, joints = people.boxes / stride, people.keypoints / stride
+        centres = (boxes[..., :2] + boxes[..., 2:]) / 2
+        labelled = (people.visibility > 0) & people.valid[..., None]
+        ignored = _ignored_cells(batch.ignore, size)
+        heat = self._heat(boxes, centres, joints, labelled, people.valid, size)
+        unlabelled = ignored | _inside_unlabelled(boxes, labelled, people.valid, size)
+        at_centre = self._at_centre(boxes, centres, joints, labelled, people.areas / stride**2, people.valid, size)
+        return at_centre | {
+            "center": Target(heat[:, :1], _weight(heat[:, :1], ignored)),
+            "heatmaps": Target(heat[:, 1:], _weight(heat[:, 1:], unlabelled)),
+            "joint_offset": _joint_offsets(joints, labelled, size),
+        }
+
+    def _heat(self, boxes: Tensor, centres: Tensor, joints: Tensor, labelled: Tensor, valid: Tensor, size: torch.Size) -> Tensor:
+        """(B 1+K h w): the centre's gaussian and the joints', all with the person's own radius."""
+        radii = box_radius((boxes[..., 2:] - boxes[..., :2]).flip(-1), self.overlap, self.radius).floor()
+        points = torch.cat([centres[:, :, None], joints], 2).floor().long()
+        on = torch.cat([valid[..., None], labelled], 2)
+        return splat(points, radii, on & _on_grid(points, size), (size[0], size[1]))
+
+    def _at_centre(
+        self, boxes: Tensor, centres: Tensor, joints: Tensor, labelled: Tensor, areas: Tensor, valid: Tensor, size: torch.Size
+    ) -> dict[str, Target]:
+        cells = flat_cell(centres, (size[0], size[1]))
+        owner = owners(cells, valid, size[0] * size[1])
+        corner = cell_corner(cells, size[1])
+        weight = (owner >= 0).float().unflatten(1, size)[:, None]
+
+        def dense(values: Tensor) -> Tensor:
+            """Per-person values (B M *c) laid out at their owners' cells (B *c h w)."""
+            flat = values.flatten(2)
+            at = owner.clamp(min=0)[..., None].expand(-1, -1, flat.shape[2])
+            return (flat.gather(1, at).mT.unflatten(2, size) * weight).unflatten(1, values.shape[2:])
+
+        seen = dense(labelled[..., None].float())
+        return {
+            "size": Target(dense(boxes[..., 2:] - boxes[..., :2]), weight),
+            "offset": Target(dense(centres - corner), weight),
+            "joints": Target(dense(joints - corner[:, :, None]), seen, dense(areas[..., None, None])),
+        }
+
+    # ------------------------------------------------------------------ maps -> people
+
+    def decode(self, outputs: Outputs, canvas: tuple[int, int, int]) -> list[Poses]:
+        """People in canvas pixels; the score is the centre's, a keypoint's score its joint heatmap's at that place."""
+        stride = stride_of(canvas[2], outputs["center"].shape[-1])
+        scores, cells = top_peaks(outputs["center"].float().sigmoid(), self.max_people)
+        scores, cells = scores[:, 0], cells[:, 0]
+        corner = cell_corner(cells, outputs["center"].shape[-1])
+        half = gather_cells(outputs["size"].float(), cells).clamp(min=0) / 2
+        centre = corner + gather_cells(outputs["offset"].float(), cells)
+        boxes = torch.cat([centre - half, centre + half], -1)
+        joints = corner[:, :, None] + gather_cells(outputs["joints"].float(), cells)
+        joints, joint_scores = self._snap(joints, boxes, outputs)
+        people = []
+        for b in range(canvas[0]):
+            keep = scores[b] > self.min_score
+            people.append(Poses(joints[b][keep] * stride, joint_scores[b][keep], boxes[b][keep] * stride, scores[b][keep]))
+        return people
+
+    def _snap(self, joints: Tensor, boxes: Tensor, outputs: Outputs) -> tuple[Tensor, Tensor]:
+        """Each regressed joint moved to the nearest peak of its heatmap, where that is strong, near and in the box."""
+        heat = outputs["heatmaps"].float().sigmoid()
+        scores, cells = top_peaks(heat, self.max_joints)
+        offsets = gather_cells(outputs["joint_offset"].float(), cells.flatten(1)).unflatten(1, cells.shape[1:])
+        peaks = (cell_corner(cells, heat.shape[-1]) + offsets)[:, None]  # (B 1 K P 2)
+        distance = (joints[:, :, :, None] - peaks).norm(dim=-1)  # (B N K P)
+        low, high = boxes[:, :, None, None, :2], boxes[:, :, None, None, 2:]
+        usable = (scores[:, None] > self.snap_score) & ((peaks >= low) & (peaks <= high)).all(-1)
+        nearest = distance.masked_fill(~usable, torch.inf).min(-1)
+        reach = self.snap_distance * (boxes[..., 2:] - boxes[..., :2]).amax(-1, keepdim=True)
+        snapped = nearest.values <= reach
+        chosen = nearest.indices[..., None]
+        to = peaks.expand(-1, joints.shape[1], -1, -1, -1).gather(3, chosen[..., None].expand(*chosen.shape, 2))[..., 0, :]
+        peak_score = scores[:, None].expand(-1, joints.shape[1], -1, -1).gather(3, chosen)[..., 0]
+        moved = torch.where(snapped[..., None], to, joints)
+        return moved, torch.where(snapped, peak_score, _score_at(heat, joints))
+
+    # ------------------------------------------------------------------ mirrored images, ceilings
+
+    def unflip(self, outputs: Outputs, flipped: Outputs) -> Outputs:
+        """The mean of both views for heatmaps, size and joints; offsets from the upright view (Zhou et al. 2019, code)."""
+        back = {name: value.flip(-1) for name, value in flipped.items()}
+        joints = back["joints"][:, self.flip]
+        # Distances are from the cell's left edge, which is its right edge in the mirror: x becomes 1 - x.
+        joints = torch.stack([1 - joints[:, :, 0], joints[:, :, 1]], 2)
+        return outputs | {
+            "center": _mean_logit(outputs["center"], back["center"]),
+            "heatmaps": _mean_logit(outputs["heatmaps"], back["heatmaps"][:, self.flip]),
+            "size": (outputs["size"] + back["size"]) / 2,
+            "joints": (outputs["joints"] + joints) / 2,
+        }
+
+    def ideal(self, outputs: Outputs, targets: dict[str, Target]) -> Outputs:
+        """The targets themselves as outputs, heatmaps as logits."""
+        values = {name: target.value.to(outputs[name].dtype) for name, target in targets.items()}
+        return values | {name: values[name].clamp(_EPS, 1 - _EPS).logit() for name in ("center", "heatmaps")}
+
+
+def _on_grid(points: Tensor, size: torch.Size) -> Tensor:
+    limit = torch.tensor([size[1], size[0]], device=points.device)
+    return ((points >= 0) & (points < limit)).all(-1)
+
+
+def _weight(heat: Tensor, ignored: Tensor) -> Tensor:
+    """1, but 0 at ignored cells that are no peak."""
+    return (~ignored[:, None] | (heat >= 1)).float()
+
+
+def _ignored_cells(ignore: Tensor, size: torch.Size) -> Tensor:
+    return F.adaptive_avg_pool2d(ignore[:, None].float(), tuple(size))[:, 0] > 0.5
+
+
+def _inside_unlabelled(boxes: Tensor, labelled: Tensor, valid: Tensor, size: torch.Size) -> Tensor:
+    """Cells in the box of a person without any labelled joint: joints are there, but nobody said where."""
+    silent = (valid & ~labelled.any(-1))[..., None, None]
+    x = torch.arange(size[1], device=boxes.device) + 0.5
+    y = torch.arange(size[0], device=boxes.device)[:, None] + 0.5
+    x1, y1, x2, y2 = (side[..., None, None] for side in boxes.unbind(-1))
+    return ((x >= x1) & (x <= x2) & (y >= y1) & (y <= y2) & silent).any(1)
+
+
+def _joint_offsets(joints: Tensor, labelled: Tensor, size: torch.Size) -> Target:
+    """The place of joints within their cells; joints that share a cell are averaged and weigh as many as they are."""
+    corner = joints.floor()
+    on = (labelled & _on_grid(corner, size)).float()[..., None]
+    cells = flat_cell(joints, (size[0], size[1])).flatten(1)[..., None]
+    both = torch.cat([(joints - corner) * on, on], -1).flatten(1, 2)
+    sums = both.new_zeros(len(joints), size[0] * size[1], 3).scatter_add_(1, cells.expand_as(both), both)
+    value, count = sums.mT.unflatten(2, size).split([2, 1], dim=1)
+    return Target(value / count.clamp(min=1), count)
+
+
+def _score_at(heat: Tensor, joints: Tensor) -> Tensor:
+    """(B N K): each joint's own heatmap where the joint lies."""
+    cells = flat_cell(joints, (heat.shape[-2], heat.shape[-1]))
+    return heat.flatten(2).gather(2, cells.mT).mT
+
+
+def _mean_logit(a: Tensor, b: Tensor) -> Tensor:
+    """Probabilities are averaged, not logits."""
+    return ((a.float().sigmoid() + b.float().sigmoid()) / 2).clamp(1e-7, 1 - 1e-7).logit()

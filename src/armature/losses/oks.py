@@ -1,0 +1,35 @@
+"""Object keypoint similarity as a loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from armature.losses.reduction import weighted_mean
+from armature.skeletons import sigmas_or_default
+from armature.structures import Skeleton, Target
+
+
+class OKS(nn.Module):
+    """The mean of 1 - exp(-d^2 / (2 area (2 sigma)^2)) over supervised points (Maji et al. 2022, eq. 3).
+
+    Reads outputs of shape (..., K, 2, *grid) with ``Target.scale`` the person's area in the output's unit squared.
+
+    Args:
+        skeleton: gives the sigmas.
+        grid: how many dimensions follow the xy dimension (2 for dense maps, 0 for lists of people).
+    """
+
+    def __init__(self, skeleton: Skeleton, grid: int = 2) -> None:
+        super().__init__()
+        sigmas = torch.tensor(sigmas_or_default(skeleton))
+        self.register_buffer("variances", (2 * sigmas).square().view(-1, *[1] * (grid + 1)), persistent=False)
+        self.xy = -1 - grid
+
+    def forward(self, output: Tensor, target: Target) -> Tensor:
+        if target.scale is None:
+            raise ValueError("the OKS loss needs Target.scale (the person's area); this codec gives none for this output")
+        squared = (output - target.value).square().sum(self.xy, keepdim=True)
+        # The area is clamped: a person squeezed to nothing by a crop would divide by zero.
+        exponent = squared / (2 * target.scale.clamp(min=1e-3) * self.variances)
+        return weighted_mean(1 - torch.exp(-exponent), target.weight.amax(self.xy, keepdim=True))

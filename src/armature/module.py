@@ -1,0 +1,146 @@
+"""The one LightningModule: any model, any codec, any losses, one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import AveragedModel
+from torchmetrics import Metric
+
+from armature.architectures.protocol import Codec, Sum
+from armature.clock import Clock
+from armature.optimisation import parameter_groups
+from armature.structures import Batch, Outputs, Poses, Target
+
+
+class PoseModule(pl.LightningModule):
+    """Trains ``model`` so that ``codec`` decodes people from its outputs.
+
+    Args:
+        model: images -> named tensors. codec: people <-> named tensors. loss: named tensors against named targets.
+        metrics: updated with people in source pixels, computed once per validation.
+        optimizer: parameter groups -> Optimizer. schedule: (Optimizer, steps=...) -> LRScheduler, stepped per batch.
+        augmentation: float images -> float images, training only.
+        average: model -> AveragedModel; its weights, where given, are the ones that are validated and kept.
+        flip_test: predict on the mirrored image too, merged by the codec.
+        channels_last: lay images and kernels out as NHWC (faster on CPUs and tensor cores, same numbers).
+        compile: torch.compile the network.
+        schedule_epochs: epochs that the schedule spans; None means the trainer's max_epochs.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        codec: Codec,
+        loss: Sum,
+        metrics: Metric,
+        optimizer: Callable[..., Optimizer] | None = None,
+        schedule: Callable[..., LRScheduler] | None = None,
+        augmentation: nn.Module | None = None,
+        average: Callable[[nn.Module], AveragedModel] | None = None,
+        flip_test: bool = False,
+        channels_last: bool = True,
+        compile: bool = False,
+        schedule_epochs: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.model = model.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.average = average(self.model) if average else None
+        self.codec, self.loss, self.metrics, self.augmentation = codec, loss, metrics, augmentation
+        self.optimizer, self.schedule, self.schedule_epochs = optimizer, schedule, schedule_epochs
+        self.flip_test = flip_test
+        self.clock = Clock()
+        self.losses: dict[str, Tensor] = {}
+        if compile:
+            self.model.compile()
+
+    @property
+    def network(self) -> nn.Module:
+        """What predicts: the averaged weights where an average is kept."""
+        return self.average.module if self.average is not None else self.model
+
+    # ------------------------------------------------------------------ batches
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Images become float in [0, 1] on the device, so that the loader moves bytes; augmentation in training."""
+        if batch.images.dtype == torch.uint8:
+            batch.images = batch.images.float().div_(255)
+        if self.trainer.training and self.augmentation is not None:
+            batch.images = self.augmentation(batch.images)
+        batch.images = batch.images.contiguous(memory_format=self.layout)
+        return batch
+
+    # ------------------------------------------------------------------ steps
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        outputs = self.model(batch.images, batch.instances)
+        losses = self.loss(outputs, self.encode(outputs, batch))
+        each = {f"train/{name}": value.detach() for name, value in losses.items()}
+        self.losses = each
+        self.log_dict(each, on_step=False, on_epoch=True, batch_size=len(batch.images))
+        return losses["total"]
+
+    @torch.no_grad()
+    def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:
+        """The codec's targets in float32, whatever the network's precision."""
+        with self.clock.span("encode"), torch.autocast(self.device.type, enabled=False):
+            return self.codec.encode({name: value.detach().float() for name, value in outputs.items()}, batch)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if self.average is not None and (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self.average.update_parameters(self.model)
+
+    def predict_step(self, batch: Batch, batch_idx: int = 0) -> list[Poses]:
+        """People in source pixels, for every architecture."""
+        with self.clock.span("network"):
+            outputs = self.predict_outputs(batch.images)
+        with self.clock.span("decode"):
+            shape = batch.images.shape
+            people = self.codec.decode(outputs, (shape[0], shape[2], shape[3]))
+            return [found.transform(matrix) for found, matrix in zip(people, batch.to_source, strict=True)]
+
+    def predict_outputs(self, images: Tensor) -> Outputs:
+        """What the network says, merged with what it says of the mirrored images if ``flip_test``."""
+        outputs = self.network(images)
+        return self.codec.unflip(outputs, self.network(images.flip(-1))) if self.flip_test else outputs
+
+    # ------------------------------------------------------------------ validation
+
+    def on_validation_epoch_start(self) -> None:
+        # Reset here and not after compute, so that callbacks can still ask the metric for its predictions.
+        self.metrics.reset()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.metrics.update(self.predict_step(batch, batch_idx), batch.image_ids)
+
+    def on_validation_epoch_end(self) -> None:
+        with self.clock.span("evaluation"):
+            results = self.metrics.compute()
+        # Every process computes the same numbers from all gathered predictions: nothing is averaged over processes.
+        self.log_dict({f"val/{name}": torch.as_tensor(value, dtype=torch.float64) for name, value in results.items()})
+
+    # ------------------------------------------------------------------ optimisation
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        if self.optimizer is None:
+            return None
+        optimizer = self.optimizer(parameter_groups(self.model))
+        if self.schedule is None:
+            return optimizer
+        schedule = self.schedule(optimizer, steps=self._schedule_steps())
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _schedule_steps(self) -> int:
+        total = int(self.trainer.estimated_stepping_batches)
+        epochs = self.trainer.max_epochs
+        if self.schedule_epochs is None or not epochs or epochs < 0:
+            return total
+        return round(total / epochs * self.schedule_epochs)
