@@ -1,0 +1,213 @@
+"""Everything between the command line and a composed config: search path, composition, and what went wrong."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from armature import config_folders
+from armature.errors import ConfigError
+
+
+def compose(verb: str, overrides: Sequence[str] = (), config_dirs: Sequence[str | Path] = ()) -> DictConfig:
+    """The config of one verb, interpolations resolved; nothing is written and no logging is touched.
+
+    Args:
+        verb: name of a file in ``conf/``.
+        overrides: ``key=value`` in Hydra's grammar.
+        config_dirs: the user's own folders, searched after the project's.
+
+    Raises:
+        ConfigError: an unknown key, group or option (with the nearest that exist), a malformed override, a value
+            that must be given and is not, an interpolation that leads nowhere.
+    """
+    folders = _checked(config_dirs)
+    parsed = [_parse(override) for override in overrides]
+    _check_single(parsed)
+    _check_options(parsed, folders)
+    try:
+        config = _compose(verb, overrides, folders)
+        OmegaConf.resolve(config)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(_explain(error, verb, parsed, folders)) from error
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
+    if missing:
+        raise ConfigError(f"armature {verb} needs {' '.join(f'{key}=VALUE' for key in missing)}")
+    return config
+
+
+def expand(overrides: Sequence[str], config_dirs: Sequence[str | Path] = ()) -> list[list[str]]:
+    """Every combination of the lists, ranges and globs in ``overrides``: one list of overrides per run.
+
+    Raises:
+        ConfigError: a malformed override, or an interval, which has no finite list of values.
+    """
+    parser = OverridesParser.create(config_loader=_Options(_checked(config_dirs)))  # type: ignore[arg-type]
+    grid: list[list[str]] = [[]]
+    for text in overrides:
+        values = _values(text, parser)
+        grid = [[*run, value] for run in grid for value in values]
+    return grid
+
+
+def save_text(config: DictConfig) -> str:
+    """The YAML of a resolved config, keys in their order."""
+    return OmegaConf.to_yaml(config, resolve=True)
+
+
+def load(path: str | Path) -> DictConfig:
+    """A config that a run left behind.
+
+    Raises:
+        ConfigError: the file is missing or no YAML; names it.
+    """
+    try:
+        config = OmegaConf.load(path)
+    except Exception as error:  # OSError, yaml's and OmegaConf's own
+        raise ConfigError(f"{path}: cannot be read as a config: {error}") from error
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{path}: a config is a mapping; found a {type(config).__name__}")
+    return config
+
+
+def _values(text: str, parser: OverridesParser) -> list[str]:
+    override = _parse(text, parser)
+    if not override.is_sweep_override():
+        return [text]
+    if not override.is_discrete_sweep():
+        raise ConfigError(f"override '{text}': -m takes lists, range() and glob(); an interval has no end of values")
+    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
+
+
+class _Options:
+    """As much of a Hydra config loader as ``glob()`` asks of one; knows the user's folders too."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._groups = config_folders.groups(folders)
+
+    def get_group_options(self, group_name: str, results_filter: Any = None) -> list[str]:
+        return self._groups.get(group_name, [])
+
+
+def _compose(verb: str, overrides: Sequence[str], folders: Sequence[Path]) -> DictConfig:
+    search = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders)}]"] if folders else []
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(config_folders.project()), job_name="armature", version_base="1.3"):
+        return hydra_compose(verb, [*search, *overrides])
+
+
+def _parse(text: str, parser: OverridesParser | None = None) -> Override:
+    try:
+        return (parser or OverridesParser.create()).parse_override(text)
+    except HydraException as error:
+        hint = "" if "=" in text else f"; overrides are written {text}=VALUE"
+        raise ConfigError(f"override '{text}' cannot be read{hint}: {_first_line(error)}") from error
+
+
+def _checked(config_dirs: Sequence[str | Path]) -> list[Path]:
+    folders = [Path(folder).expanduser().resolve() for folder in config_dirs]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"--config-dir {folder}: no such folder")
+    return folders
+
+
+def _check_single(parsed: Sequence[Override]) -> None:
+    for override in parsed:
+        if override.is_sweep_override():
+            raise ConfigError(
+                f"'{override.input_line}' asks for several runs: add -m, or write a list as key=[a,b], text as key='a,b'"
+            )
+
+
+def _check_options(parsed: Sequence[Override], folders: Sequence[Path]) -> None:
+    """Options of known groups, before Hydra sees them: its own message lacks the nearest name."""
+    groups = config_folders.groups(folders)
+    for override in parsed:
+        options, value = groups.get(override.key_or_group), override.value()
+        if options is None or not isinstance(value, str) or value in options or "/" in value:
+            continue
+        raise ConfigError(
+            f"no '{value}' in group {override.key_or_group}{_near(value, options)}; available: {', '.join(options)}"
+        )
+
+
+def _explain(error: Exception, verb: str, parsed: Sequence[Override], folders: Sequence[Path]) -> str:
+    """Which override is to blame and what was probably meant; Hydra's own first line where none is."""
+    groups = config_folders.groups(folders)
+    choices = [o for o in parsed if o.key_or_group in groups and o.input_line]
+    known = _known_keys(verb, [str(o.input_line) for o in choices], folders)
+    for override in parsed:
+        key = override.get_key_element().lstrip("+~")
+        if override in choices or override.is_force_add() or key in known or override.is_add():
+            continue
+        if known:
+            near = _near(key, sorted({*known, *groups}))
+            return f"unknown key '{key}' in '{override.input_line}'{near}{_siblings(key, known)}"
+    where = getattr(error, "full_key", None)
+    return _first_line(error) + (f" (in the value of '{where}')" if where else "")
+
+
+def _known_keys(verb: str, choices: Sequence[str], folders: Sequence[Path]) -> list[str]:
+    for overrides in (choices, []):
+        try:
+            plain = OmegaConf.to_container(_compose(verb, overrides, folders), resolve=False)
+        except (HydraException, OmegaConfBaseException):
+            continue
+        return list(_dotted(plain))
+    return []
+
+
+def _dotted(node: Any, prefix: str = "") -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    keys = []
+    for name, value in node.items():
+        keys += [f"{prefix}{name}", *_dotted(value, f"{prefix}{name}.")]
+    return keys
+
+
+def _near(asked: str, known: Sequence[str]) -> str:
+    """Nearest names; a key that is right but for its place ("max_epochs") counts as near."""
+    leaf = asked.rpartition(".")[2]
+    placed = [k for k in known if k.rpartition(".")[2] == leaf]
+    found = placed[:3] or difflib.get_close_matches(asked, known, 2, 0.7)
+    found = found or [k for k in known if difflib.get_close_matches(leaf, [k.rpartition(".")[2]], 1, 0.8)][:3]
+    return f", did you mean {' or '.join(repr(name) for name in found)}?" if found else ""
+
+
+def _siblings(key: str, known: Sequence[str]) -> str:
+    parent = key.rpartition(".")[0]
+    names = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent and not k.endswith("_")]
+    return f"; {f'keys of {parent}' if parent else 'top-level keys'}: {', '.join(names)}" if names else ""
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip() and "HYDRA_FULL_ERROR" not in line]
+    text = " ".join(line.strip() for line in lines[:3]) or type(error).__name__
+    return text.partition(" To append to your")[0]
+
+
+def _length(value: Any) -> int:
+    return len(value)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# ${length:${skeleton.keypoints}} is K, ${cores:} the processors this process may use.
+OmegaConf.register_new_resolver("length", _length, replace=True)
+OmegaConf.register_new_resolver("cores", _cores, replace=True)

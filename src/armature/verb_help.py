@@ -1,0 +1,115 @@
+"""What ``--help`` prints. Verbs are read from their files and options from folder names: nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from armature import config_folders
+
+_PROGRAM = """armature: train, evaluate and compare keypoint models
+
+usage: armature VERB [key=value ...] [--config-dir DIR] [--allow PREFIX] [-m]
+
+verbs:
+{verbs}
+
+options:
+  --config-dir DIR   more configs, searched after the project's own; repeatable
+  --allow PREFIX     let configs build your own code, e.g. --allow mylab; repeatable
+  -m, --multirun     every combination of the lists given: -m seed=1,2,3 optimizer=adamw,sgd
+  -h, --help         this page, or after a verb: its keys, groups and examples
+  --version
+
+examples:
+{examples}"""
+
+
+def verbs() -> dict[str, Path]:
+    """Verb name -> its module's file."""
+    folder = Path(__file__).resolve().parent / "verbs"
+    return {file.stem: file for file in sorted(folder.glob("*.py")) if not file.stem.startswith("_")}
+
+
+def constants(file: Path) -> dict[str, object]:
+    """The literal constants at the top level of a Python file (SUMMARY, EXAMPLES), without running it."""
+    found = {}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(target, ast.Name) and target.id.isupper() and isinstance(node, (ast.Assign, ast.AnnAssign)):
+            try:
+                found[target.id] = ast.literal_eval(node.value)  # type: ignore[arg-type]
+            except ValueError:
+                continue
+    return found
+
+
+def program() -> str:
+    """The page of ``armature --help``."""
+    known = {name: constants(file) for name, file in verbs().items()}
+    lines = [f"  {name:<10} {facts.get('SUMMARY', '')}" for name, facts in known.items()]
+    examples = [f"  {_lines(facts)[0]}" for facts in known.values() if _lines(facts)]
+    return _PROGRAM.format(verbs="\n".join(lines), examples="\n".join(examples))
+
+
+def of(verb: str, folders: Sequence[Path] = ()) -> str:
+    """The page of ``armature VERB --help``: summary, examples, keys with their comments, groups with their options."""
+    facts = constants(verbs()[verb])
+    parts = [f"armature {verb} [key=value ...]: {facts.get('SUMMARY', '')}", _section("examples", _lines(facts))]
+    file = config_folders.project() / f"{verb}.yaml"
+    groups = config_folders.groups(folders)
+    parts.append(_section("keys (conf/" + file.name + ")", _keys(file)))
+    used = _reachable(file, groups)
+    parts.append(_section("groups, chosen by GROUP=OPTION", [_options(name, groups[name]) for name in used]))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _lines(facts: dict[str, object]) -> list[str]:
+    examples = facts.get("EXAMPLES", ())
+    return examples.strip().splitlines() if isinstance(examples, str) else [str(e) for e in examples]  # type: ignore[attr-defined]
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return f"{title}:\n" + "\n".join(textwrap.indent(line, "  ") for line in lines) if lines else ""
+
+
+def _options(group: str, options: Sequence[str]) -> str:
+    return textwrap.fill(", ".join(options), 100, initial_indent=f"{group:<14} ", subsequent_indent=" " * 15)
+
+
+def _keys(file: Path) -> list[str]:
+    """The lines of a primary config after its defaults list, as they are: their comments are the documentation."""
+    lines, skipping = [], False
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+        skipping = line.startswith("defaults:") or (skipping and line[:1] in (" ", "-", "#", ""))
+        if not skipping and line.strip() and not line.startswith(("#", "_")):
+            lines.append(line)
+    return lines
+
+
+def _reachable(file: Path, groups: dict[str, list[str]]) -> list[str]:
+    """Groups that a config's defaults name, and those that their options name in turn."""
+    found: list[str] = []
+    queue = [file] if file.is_file() else []
+    while queue:
+        for name in _defaults(queue.pop(0)):
+            if name in groups and name not in found:
+                found.append(name)
+                queue += sorted((config_folders.project() / name).glob("*.yaml"))
+    return found
+
+
+def _defaults(file: Path) -> list[str]:
+    """The groups in a file's defaults list: ``- override /term@loss.size: l1`` names ``term``."""
+    names, inside = [], False
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("defaults:"):
+            inside = True
+        elif inside and line.strip() and not line.lstrip().startswith(("-", "#")):
+            break
+        elif inside and ":" in line and not line.lstrip().startswith("#"):
+            name = line.lstrip(" -").split(":")[0].split("@")[0]
+            names.append(name.replace("override", "").replace("optional", "").strip().lstrip("/"))
+    return names
