@@ -1,0 +1,206 @@
+"""The data of one run: training and validation sources, checked before training starts."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+
+from armature.data.dataset import KeypointDataset, Order
+from armature.data.geometry import FILL, Geometry
+from armature.data.loader import Loader, count_workers, make_loader
+from armature.data.source import Checkable, Problem, Source
+from armature.data.split import Subset
+from armature.errors import ConfigError, DataError
+from armature.structures import Record, Skeleton
+
+#: Problems shown in a message; all of them are in ``KeypointData.skipped`` or counted.
+SHOWN = 20
+
+
+class KeypointData(LightningDataModule):
+    """Loaders of training and validation data.
+
+    Give ``train`` and ``val``, or one ``source`` and a ``split`` of it (``Fraction``, ``Fold``).
+
+    Args:
+        train, val: sources; either may be None where it is not needed.
+        source, split: one source and how it is divided; the split is drawn over all pictures, bad ones included.
+        canvas: (H, W). geometry: of training; None is the letterbox, which validation always has.
+        fill: RGB beside the picture. seed: of order and geometry.
+        batch_size, val_batch_size: None is twice the training batch.
+        workers: loader processes, or "auto".
+        limit: only the first this many training images with at least ``limit_people`` labelled people.
+        limit_val: only the first this many validation images.
+        val_on_train: validate on the training images (after ``limit``), for overfitting on purpose.
+        samples_per_epoch: length of a training epoch; None is once through the data. Small sets train faster in
+            longer epochs.
+        on_bad_image: "fail" lists every bad picture and stops before training; "skip" leaves them out and says so.
+        pin_memory: page-locked batches; None where there is a GPU.
+
+    Raises:
+        ConfigError: neither or both ways of giving the data, unknown ``on_bad_image``.
+        DataError: bad pictures, or nothing left to train on; raised by ``prepare``.
+    """
+
+    def __init__(
+        self,
+        train: Source | None = None,
+        val: Source | None = None,
+        source: Source | None = None,
+        split: Callable[[int], tuple[list[int], list[int]]] | None = None,
+        canvas: tuple[int, int] = (256, 256),
+        geometry: Geometry | None = None,
+        fill: tuple[int, int, int] = FILL,
+        seed: int = 0,
+        batch_size: int = 16,
+        val_batch_size: int | None = None,
+        workers: int | str = "auto",
+        limit: int | None = None,
+        limit_people: int = 1,
+        limit_val: int | None = None,
+        val_on_train: bool = False,
+        samples_per_epoch: int | None = None,
+        on_bad_image: str = "fail",
+        pin_memory: bool | None = None,
+    ) -> None:
+        super().__init__()
+        if (source is None) == (train is None and val is None) or (source is None) != (split is None):
+            raise ConfigError("data: give train and/or val, or one source and its split; not both and not neither")
+        if on_bad_image not in ("fail", "skip"):
+            raise ConfigError(f"data.on_bad_image={on_bad_image}: known values are fail and skip")
+        self.split = split
+        if source is not None and split is not None:
+            kept, held = split(len(source))
+            train, val = Subset(source, kept), Subset(source, held)
+        self.train, self.val = train, val
+        self.canvas, self.geometry, self.fill, self.seed = tuple(canvas), geometry, tuple(fill), seed
+        self.batch_size, self.val_batch_size = batch_size, val_batch_size or 2 * batch_size
+        self.workers, self.samples_per_epoch = workers, samples_per_epoch
+        self.limit, self.limit_people, self.limit_val, self.val_on_train = limit, limit_people, limit_val, val_on_train
+        self.on_bad_image = on_bad_image
+        self.pin_memory = torch.cuda.is_available() if pin_memory is None else pin_memory
+        #: Pictures left out by ``on_bad_image=skip``.
+        self.skipped: list[Problem] = []
+        self._ready = False
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The skeleton of the data."""
+        source = self.train if self.train is not None else self.val
+        assert source is not None
+        return source.skeleton
+
+    def prepare(self) -> None:
+        """Checks every picture and applies the limits, once; every process of a distributed run comes to the same."""
+        if self._ready:
+            return
+        sources = {name: s for name in ("train", "val") if (s := getattr(self, name)) is not None}
+        problems = {name: s.check() if isinstance(s, Checkable) else [] for name, s in sources.items()}
+        found = [p for listed in problems.values() for p in listed]
+        if found and self.on_bad_image == "fail":
+            raise DataError(_describe(found) + "\nmend them, or leave them out with data.on_bad_image=skip")
+        if found:
+            warnings.warn("left out: " + _describe(found), stacklevel=2)
+        self.skipped = found
+        for name, source in sources.items():
+            bad = {p.index for p in problems[name]}
+            setattr(self, name, Subset(source, [i for i in range(len(source)) if i not in bad]) if bad else source)
+        self._limit()
+        self._ready = True
+
+    def setup(self, stage: str | None = None) -> None:
+        """Lightning's hook: ``prepare``."""
+        self.prepare()
+
+    def val_records(self) -> list[Record]:
+        """What validation is judged against, in the order of the loader (of a single process)."""
+        self.prepare()
+        return _needed(self.val, "val").records
+
+    def fingerprint(self) -> str:
+        """sha256 over both sources as they are used, limits and skips included."""
+        self.prepare()
+        parts = [s.fingerprint() if s is not None else "" for s in (self.train, self.val)]
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()
+
+    def split_description(self) -> dict[str, Any]:
+        """How training and validation were divided, with the image ids on both sides where the source is fixed."""
+        self.prepare()
+        kind = self.split.describe() if hasattr(self.split, "describe") else {"kind": "given"}
+        counts = {name: len(s) for name in ("train", "val") if (s := getattr(self, name)) is not None}
+        if self.split is None:
+            return {**kind, **counts}
+        ids = {f"{name}_ids": [r.image_id for r in getattr(self, name).records] for name in counts}
+        return {**kind, **counts, **ids}
+
+    def train_dataloader(self) -> Loader:
+        """Shuffled, augmented, equally many batches on every rank; a last part of a batch is left out."""
+        self.prepare()
+        source = _needed(self.train, "train")
+        dataset = KeypointDataset(source, self.canvas, self.geometry, self.seed, self.fill)
+        rank, world, local = self._processes()
+        order = Order(len(source), True, self.seed, self.samples_per_epoch, rank, world)
+        order.set_epoch(self.trainer.current_epoch if self.trainer is not None else 0)
+        workers = count_workers(self.workers, local)
+        return make_loader(dataset, order, self.batch_size, workers, len(order) >= self.batch_size, self.pin_memory)
+
+    def val_dataloader(self) -> Loader:
+        """In order, letterboxed, every image once over all ranks: ranks may differ by one image."""
+        self.prepare()
+        source = _needed(self.val, "val")
+        dataset = KeypointDataset(source, self.canvas, None, self.seed, self.fill)
+        rank, world, local = self._processes()
+        order = Order(len(source), False, rank=rank, world=world)
+        return make_loader(
+            dataset, order, self.val_batch_size, count_workers(self.workers, local), False, self.pin_memory
+        )
+
+    def test_dataloader(self) -> Loader:
+        """The validation loader."""
+        return self.val_dataloader()
+
+    def _processes(self) -> tuple[int, int, int]:
+        trainer = self.trainer
+        if trainer is None:
+            return 0, 1, 1
+        return trainer.global_rank, trainer.world_size, max(1, trainer.num_devices)
+
+    def _limit(self) -> None:
+        if self.limit is not None:
+            self.train = _first(_needed(self.train, "train"), self.limit, self.limit_people)
+        if self.val_on_train:
+            self.val = self.train
+        if self.limit_val is not None:
+            self.val = _first(_needed(self.val, "val"), self.limit_val, 0)
+
+
+def _needed(source: Source | None, name: str) -> Source:
+    if source is None or not len(source):
+        raise DataError(f"data.{name}: {'none given' if source is None else 'no picture is left'}")
+    return source
+
+
+def _first(source: Source, count: int, people: int) -> Subset:
+    if not people:
+        return Subset(source, range(min(count, len(source))))
+    chosen = [i for i, record in enumerate(source.records) if _labelled(record) >= people][:count]
+    if not chosen:
+        raise DataError(f"data.limit: no picture has {people} labelled people (data.limit_people)")
+    return Subset(source, chosen)
+
+
+def _labelled(record: Record) -> int:
+    return int(np.sum((record.visibility > 0).any(1) & ~record.crowd))
+
+
+def _describe(problems: list[Problem]) -> str:
+    lines = [f"  {p.file}: {p.reason}" for p in problems[:SHOWN]]
+    more = [f"  ... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+    noun = "picture" if len(problems) == 1 else "pictures"
+    return "\n".join([f"{len(problems)} {noun} cannot be used:", *lines, *more])

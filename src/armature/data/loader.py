@@ -1,0 +1,82 @@
+"""The loader: worker processes that stay small, and a position that survives a restart in mid-epoch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import torch
+from torch.utils.data import DataLoader
+
+from armature.data.dataset import KeypointDataset, Order, Sample, collate
+from armature.structures import Batch
+
+#: More processes than this only take memory: the network is fed long before.
+MOST_WORKERS = 12
+
+
+class Loader(DataLoader[Sample]):
+    """A DataLoader over an ``Order`` that can be saved and resumed between two batches.
+
+    Nothing is read before the first batch is asked for, so that the epoch is known by then: Lightning makes
+    iterators before it tells the sampler the epoch of a resumed run.
+    """
+
+    batches = 0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        return self._run()
+
+    def _run(self) -> Iterator[Batch]:
+        order = self.sampler
+        assert isinstance(order, Order)
+        self.batches = order.skip // (self.batch_size or 1)
+        iterator = super().__iter__()
+        order.skip = 0
+        for batch in iterator:
+            self.batches += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """The epoch and how many of its batches have been handed out."""
+        return {"epoch": getattr(self.sampler, "epoch", 0), "batches": self.batches}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continues after the saved batch, if the coming epoch is the saved one and was not at its end."""
+        order = self.sampler
+        if isinstance(order, Order) and state["epoch"] == order.epoch and state["batches"] < len(self):
+            order.skip = state["batches"] * (self.batch_size or 1)
+
+
+def make_loader(
+    dataset: KeypointDataset, order: Order, batch_size: int, workers: int, drop_last: bool, pin_memory: bool
+) -> Loader:
+    """A loader of batches; ``workers`` 0 loads in the calling process."""
+    return Loader(
+        dataset,
+        batch_size=batch_size,
+        sampler=order,
+        num_workers=workers,
+        collate_fn=collate,
+        drop_last=drop_last,
+        pin_memory=pin_memory,
+        worker_init_fn=start_worker,
+        persistent_workers=workers > 0,
+        prefetch_factor=4 if workers else None,
+    )
+
+
+def count_workers(wanted: int | str, processes: int = 1) -> int:
+    """``wanted``, or for "auto" the cores of this machine shared among its training processes, less one each."""
+    if wanted != "auto":
+        return int(wanted)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_WORKERS, max(1, cores // max(1, processes) - 1))
+
+
+def start_worker(_: int) -> None:
+    """Keeps a loader process to one thread."""
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
