@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from armature import verb_help
-from armature.errors import ConfigError, UserError
+from armature.errors import ConfigError, Interrupted, UserError
 
 USER_ERROR, OUR_ERROR, INTERRUPTED = 2, 1, 130
 
@@ -35,13 +35,16 @@ class Request:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0 done, 2 the user's mistake (one message), 1 ours (a traceback), 130 interrupted."""
+    """The exit code: 0 done, 2 the user's mistake (one message), 1 ours (a traceback), 128 + signal when stopped."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _dispatch(parse(arguments), ["armature", *arguments])
     except UserError as error:
         _complain(error)
         return USER_ERROR
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        return stop.code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
