@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,9 +54,9 @@ class KeypointData(LightningDataModule):
         val: Source | None = None,
         source: Source | None = None,
         split: Callable[[int], tuple[list[int], list[int]]] | None = None,
-        canvas: tuple[int, int] = (256, 256),
+        canvas: Sequence[int] = (256, 256),
         geometry: Geometry | None = None,
-        fill: tuple[int, int, int] = FILL,
+        fill: Sequence[int] = FILL,
         seed: int = 0,
         batch_size: int = 16,
         val_batch_size: int | None = None,
@@ -79,7 +79,8 @@ class KeypointData(LightningDataModule):
             kept, held = split(len(source))
             train, val = Subset(source, kept), Subset(source, held)
         self.train, self.val = train, val
-        self.canvas, self.geometry, self.fill, self.seed = tuple(canvas), geometry, tuple(fill), seed
+        self.canvas, self.geometry, self.seed = (int(canvas[0]), int(canvas[1])), geometry, seed
+        self.fill = (int(fill[0]), int(fill[1]), int(fill[2]))
         self.batch_size, self.val_batch_size = batch_size, val_batch_size or 2 * batch_size
         self.workers, self.samples_per_epoch = workers, samples_per_epoch
         self.limit, self.limit_people, self.limit_val, self.val_on_train = limit, limit_people, limit_val, val_on_train
@@ -132,7 +133,8 @@ class KeypointData(LightningDataModule):
     def split_description(self) -> dict[str, Any]:
         """How training and validation were divided, with the image ids on both sides where the source is fixed."""
         self.prepare()
-        kind = self.split.describe() if hasattr(self.split, "describe") else {"kind": "given"}
+        describe = getattr(self.split, "describe", None)
+        kind = describe() if describe else {"kind": "given"}
         counts = {name: len(s) for name in ("train", "val") if (s := getattr(self, name)) is not None}
         if self.split is None:
             return {**kind, **counts}

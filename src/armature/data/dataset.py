@@ -65,7 +65,8 @@ class KeypointDataset(Dataset[Sample]):
         matrix = self.geometry(record.size, self.canvas, rng, record)
         people = map_record(record, matrix, self.canvas, self.source.skeleton)
         picture = warp(image, matrix, self.canvas, self.fill)
-        return Sample(picture, people, ignored(record, matrix, self.canvas), np.linalg.inv(matrix), record.image_id)
+        to_source = np.asarray(np.linalg.inv(matrix), np.float64)
+        return Sample(picture, people, ignored(record, matrix, self.canvas), to_source, record.image_id)
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

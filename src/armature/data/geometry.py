@@ -181,6 +181,10 @@ class People(NamedTuple):
     visibility: Int[NDArray[np.int64], "M K"]
     areas: Float[NDArray[np.float64], " M"]
 
+    def among(self, mask: NDArray[np.bool_]) -> People:
+        """Those of them that the mask (M,) names."""
+        return People(self.boxes[mask], self.keypoints[mask], self.visibility[mask], self.areas[mask])
+
 
 def map_record(record: Record, matrix: Matrix, canvas: Size, skeleton: Skeleton) -> People:
     """The people of a record on the canvas; crowds are left out (see ``ignored``).
@@ -203,7 +207,7 @@ def map_record(record: Record, matrix: Matrix, canvas: Size, skeleton: Skeleton)
     inside = ((keypoints >= 0) & (keypoints < [width, height])).all(-1)
     people = People(boxes, keypoints, visibility * inside, record.areas[whole] * abs(determinant))
     here = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(-1)
-    return people if here.all() else People(*(field[here] for field in people))
+    return people if here.all() else people.among(here)
 
 
 def ignored(record: Record, matrix: Matrix, canvas: Size) -> Bool[NDArray[np.bool_], "H W"] | None:

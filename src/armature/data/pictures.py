@@ -1,0 +1,215 @@
+"""Picture files: reading one, finding out what is wrong with it, and the source made of a folder of them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from armature.data.source import Picture, Problem
+from armature.errors import DataError
+from armature.structures import Record, Skeleton
+
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 lie on their side
+
+
+def read_picture(path: str | Path) -> Picture:
+    """The picture of a file as RGB (H, W, 3), pixels as stored: an EXIF orientation is not applied, as COCO does.
+
+    Raises:
+        DataError: missing, empty, no picture, or incomplete; names the file.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise DataError(f"{path}: {_why(error)}") from error
+    if data[:2].tobytes() == _JPEG_START and data[-2:].tobytes() != _JPEG_END:
+        # OpenCV paints what is missing of a truncated JPEG grey and says nothing; Pillow refuses.
+        return _read_carefully(path, data)
+    # OpenCV answers None for what it does not know (or raises, for nothing at all).
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
+    return _read_carefully(path, data) if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+
+
+def _read_carefully(path: str | Path, data: NDArray[np.uint8]) -> Picture:
+    try:
+        with Image.open(io.BytesIO(data.tobytes())) as image:
+            return np.array(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: {_why(error)}") from error
+
+
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """(H, W) from the header of a picture file.
+
+    Raises:
+        DataError: missing or no picture; names the file.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: {_why(error)}") from error
+
+
+def fault(path: str | Path, size: tuple[int, int]) -> str | None:
+    """What keeps a file from being used as a picture of ``size`` (H, W), in words; None if nothing does.
+
+    Reads the header and the end of JPEG and PNG files; decodes others, and JPEGs without an end marker.
+    """
+    try:
+        with open(path, "rb") as file, Image.open(file) as image:
+            found, kind, orientation = (image.height, image.width), image.format, 1
+            if found != tuple(size):
+                orientation = image.getexif().get(_ORIENTATION, 1)
+            file.seek(-min(12, os.fstat(file.fileno()).st_size), os.SEEK_END)
+            tail = file.read()
+        complete = (kind == "JPEG" and tail[-2:] == _JPEG_END) or (kind == "PNG" and tail[4:8] == b"IEND")
+        if not complete:
+            with Image.open(path) as image:
+                image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        return _why(error)
+    if found == tuple(size):
+        return None
+    turned = " (EXIF says it is turned: store the pixels upright)" if orientation > 4 else ""
+    return f"the picture is {found[1]} x {found[0]}, the annotations say {size[1]} x {size[0]} (width x height){turned}"
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder, not a picture"
+    if isinstance(error, PermissionError):
+        return "may not be read (permissions)"
+    if "cannot identify image" in str(error):
+        return "is no picture that can be read (or is empty)"
+    return str(error) or type(error).__name__
+
+
+def climbs_out(name: str) -> bool:
+    """Whether a relative file name could point outside its folder: absolute, or with ``..`` in it."""
+    parts = PurePosixPath(name.replace("\\", "/"))
+    return parts.is_absolute() or ".." in parts.parts or name[1:2] == ":"
+
+
+class PictureSource:
+    """A fixed source: records, and their pictures under one folder.
+
+    Args:
+        root: folder that ``Record.file`` is relative to.
+        digest: sha256 of the annotations.
+        links: allow picture files to be links to places outside ``root``.
+    """
+
+    def __init__(
+        self, root: str | Path, records: list[Record], skeleton: Skeleton, digest: str, links: bool = False
+    ) -> None:
+        self.root, self.records, self.skeleton, self.links = Path(root), records, skeleton, links
+        self._digest = digest
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def read(self, index: int, epoch: int = 0) -> tuple[Picture, Record]:
+        """Picture and record; the epoch does not matter.
+
+        Raises:
+            DataError: the picture cannot be read, lies outside the folder, or has another size than its record.
+        """
+        record = self.records[index]
+        picture = read_picture(self.path(index))
+        if picture.shape[:2] != tuple(record.size):
+            raise DataError(f"{self.root / record.file}: {fault(self.root / record.file, record.size)}")
+        regions = self.regions(index)
+        return picture, replace(record, regions=regions) if regions else record
+
+    def regions(self, index: int) -> tuple[tuple[NDArray[np.float64], ...], ...]:
+        """Polygons of the crowds of a record, made when a picture is read; () for none."""
+        return ()
+
+    def path(self, index: int) -> Path:
+        """Where the picture lies.
+
+        Raises:
+            DataError: outside the folder.
+        """
+        path = self.root / self.records[index].file
+        if self.links or os.path.realpath(path).startswith(os.path.realpath(self.root) + os.sep):
+            return path
+        raise DataError(f"{path}: links to a place outside {self.root}; allow it with links=true")
+
+    def fingerprint(self) -> str:
+        """sha256 over annotations, image list and skeleton."""
+        parts = [self._digest, ",".join(self.skeleton.keypoints), *(f"{r.image_id}:{r.file}" for r in self.records)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def check(self) -> list[Problem]:
+        """Every picture that is missing, unreadable, incomplete or of another size than its record says.
+
+        A fault-free file is looked at once; a note in the user's cache folder tells it by size and time of change.
+        """
+        notes = _notes(self.fingerprint() + str(self.root.resolve()))
+        known = _load_notes(notes)
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda i: self._examine(i, known), range(len(self))))
+        _save_notes(notes, known, {self.records[i].file: stamp for i, (_, stamp) in enumerate(answers) if stamp})
+        return [Problem(i, str(self.root / self.records[i].file), why) for i, (why, _) in enumerate(answers) if why]
+
+    def _examine(self, index: int, known: dict[str, list[int]]) -> tuple[str | None, list[int] | None]:
+        record = self.records[index]
+        try:
+            path = self.path(index)
+            stat = os.stat(path)
+        except OSError as error:
+            return _why(error), None
+        except DataError as error:
+            return str(error).split(": ", 1)[1], None
+        stamp = [stat.st_size, stat.st_mtime_ns, *record.size]
+        if known.get(record.file) == stamp:
+            return None, stamp
+        why = fault(path, record.size)
+        return why, None if why else stamp
+
+
+def problems_message(file: str | Path, problems: Sequence[str], shown: int = 5) -> str:
+    """One message for all that is wrong with an annotation file: the first few, and how many more."""
+    head = f"{file}: {len(problems)} problem{'s' if len(problems) > 1 else ''} found:"
+    more = [f"  ... and {len(problems) - shown} more"] if len(problems) > shown else []
+    return "\n".join([head, *(f"  {p}" for p in problems[:shown]), *more])
+
+
+def _notes(key: str) -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(cache) / "armature" / "pictures" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+
+
+def _load_notes(notes: Path) -> dict[str, list[int]]:
+    with suppress(OSError, ValueError):
+        known = json.loads(notes.read_text())
+        return known if isinstance(known, dict) else {}
+    return {}
+
+
+def _save_notes(notes: Path, known: dict[str, list[int]], seen: dict[str, list[int]]) -> None:
+    if seen == known:
+        return
+    # Without a cache folder the next check is slower, nothing else.
+    with suppress(OSError):
+        notes.parent.mkdir(parents=True, exist_ok=True)
+        scratch = notes.with_suffix(f".{os.getpid()}.tmp")
+        scratch.write_text(json.dumps(seen))
+        os.replace(scratch, notes)
