@@ -51,6 +51,18 @@ def test_an_ideal_network_gives_back_the_people_exactly() -> None:
     assert float(found.scores[0]) > 0.99 and float(found.keypoint_scores.min()) > 0.99
 
 
+def test_with_reach_a_peak_one_cell_off_still_gives_the_exact_joints() -> None:
+    codec = CenterNetCodec(PERSON, min_score=0.5, reach=1)
+    points, box = spread_points(4), [14.0, 10.0, 82.0, 118.0]
+    outputs = empty_outputs()
+    perfect = codec.ideal(outputs, codec.encode(outputs, one_person(points, box)))
+    perfect["center"] = perfect["center"].roll((1, -1), (2, 3))
+    perfect["heatmaps"] = torch.full_like(perfect["heatmaps"], -9.0)
+    found = codec.decode(perfect, (1, 128, 96))[0]
+    torch.testing.assert_close(found.keypoints[0], points, atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.boxes[0], torch.tensor(box), atol=1e-3, rtol=0)
+
+
 def test_regression_alone_gives_back_the_people_where_no_peak_is_near() -> None:
     codec = CenterNetCodec(PERSON, min_score=0.5)
     points = spread_points(1)

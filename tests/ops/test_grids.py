@@ -1,5 +1,8 @@
 """Cells, owners and gathers against plain indexing."""
 
+import itertools
+import math
+
 import torch
 
 from armature.ops.grids import cell_corner, flat_cell, gather_cells, owners
@@ -12,11 +15,24 @@ def test_a_point_is_in_the_cell_that_contains_it() -> None:
     assert cell_corner(cells, 4).tolist() == [[0, 0], [3, 1], [2, 2], [0, 2]]
 
 
-def test_the_later_valid_slot_owns_a_shared_cell() -> None:
-    cells = torch.tensor([[5, 5, 1], [0, 2, 2]])
-    valid = torch.tensor([[True, True, False], [True, True, False]])
-    found = owners(cells, valid, 6)
-    assert found.tolist() == [[-1, -1, -1, -1, -1, 1], [0, -1, 1, -1, -1, -1]]
+def test_a_cell_belongs_to_the_nearest_centre_within_reach_and_inside_the_box() -> None:
+    generator = torch.Generator().manual_seed(1)
+    centres = torch.rand(3, 4, 2, generator=generator) * torch.tensor([9.0, 7.0])
+    boxes = torch.cat([centres - 1.2, centres + torch.rand(3, 4, 2, generator=generator) * 3], -1)
+    valid = torch.rand(3, 4, generator=generator) > 0.2
+    for reach in (0, 1, 2):
+        found = owners(centres, boxes, valid, (7, 9), reach)
+        for b, y, x in itertools.product(range(3), range(7), range(9)):
+            best, owner = math.inf, -1
+            for m in range(4):
+                cx, cy = (float(v) for v in centres[b, m])
+                away = max(abs(x - math.floor(cx)), abs(y - math.floor(cy)))
+                x1, y1, x2, y2 = (float(v) for v in boxes[b, m])
+                inside = x1 <= x + 0.5 <= x2 and y1 <= y + 0.5 <= y2
+                distance = (x + 0.5 - cx) ** 2 + (y + 0.5 - cy) ** 2
+                if valid[b, m] and (away == 0 or (away <= reach and inside)) and distance < best:
+                    best, owner = distance, m
+            assert int(found[b, y, x]) == owner
 
 
 def test_gather_cells_equals_indexing() -> None:

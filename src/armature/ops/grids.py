@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -24,17 +24,35 @@ def cell_corner(index: Int[Tensor, "*n"], width: int) -> Float[Tensor, "*n 2"]:
     return torch.stack([index % width, index // width], -1).float()
 
 
-def owners(cells: Int[Tensor, "B M"], valid: Tensor, count: int) -> Int[Tensor, "B C"]:
-    """For each of ``count`` flat cells the slot that sits in it, or -1; the later slot wins a shared cell.
+def owners(
+    centres: Float[Tensor, "B M 2"], boxes: Float[Tensor, "B M 4"], valid: Bool[Tensor, "B M"], size: tuple[int, int], reach: int = 0
+) -> Int[Tensor, "B h w"]:
+    """For each cell the slot whose centre it belongs to, or -1; where several do, the nearest centre's.
 
-    A loop over slots and not one scatter: scatter with repeated indices is not deterministic on a GPU.
+    A cell belongs to a centre that lies in it, or in a cell at most ``reach`` cells away in x and in y; in the latter
+    case only if the cell's middle is inside the box.
+
+    Args:
+        centres, boxes: in cells. size: (h, w).
     """
-    batch = torch.arange(len(cells), device=cells.device)
-    out = torch.full((len(cells), count), -1, dtype=torch.long, device=cells.device)
-    for slot in range(cells.shape[1]):
-        at = cells[:, slot]
-        out[batch, at] = torch.where(valid[:, slot], slot, out[batch, at])
-    return out
+    height, width = size
+    x = torch.arange(width, device=centres.device) + 0.5
+    y = (torch.arange(height, device=centres.device) + 0.5)[:, None]
+    column, row = (side[..., None, None] for side in centres.floor().add(0.5).unbind(-1))
+    away = torch.maximum((x - column).abs(), (y - row).abs())  # (B M h w)
+    x1, y1, x2, y2 = (side[..., None, None] for side in boxes.unbind(-1))
+    near = (away <= reach) & (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2)
+    mine = ((away == 0) | near) & valid[..., None, None]
+    distance = (x - centres[..., 0, None, None]).square() + (y - centres[..., 1, None, None]).square()
+    nearest = distance.masked_fill(~mine, torch.inf).min(1)
+    return nearest.indices.masked_fill(nearest.values.isinf(), -1)
+
+
+def corners(size: tuple[int, int], like: Tensor) -> Float[Tensor, "2 h w"]:
+    """xy of the upper left corner of every cell, in cells."""
+    height, width = size
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([x, y]).to(like)
 
 
 def gather_cells(maps: Float[Tensor, "B *c h w"], cells: Int[Tensor, "B n"]) -> Float[Tensor, "B n *c"]:

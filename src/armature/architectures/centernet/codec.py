@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from armature.ops.gaussians import Radius, box_radius, splat
-from armature.ops.grids import cell_corner, flat_cell, gather_cells, owners, stride_of
+from armature.ops.grids import cell_corner, corners, flat_cell, gather_cells, owners, stride_of
 from armature.ops.peaks import top_peaks
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
@@ -21,6 +21,9 @@ class CenterNetCodec:
         skeleton: gives K and the flip order.
         radius: ``corrected`` or ``released`` gaussians (see ``ops.gaussians.box_radius``).
         overlap: the IoU that the gaussian's radius must preserve.
+        reach: size, offset and joints are learned at all cells up to this far from the centre's, inside the box. 0 is the
+            paper's one cell a person; 1 and more learn faster, as TTFNet does (Liu et al. 2020, section 4.3), and do
+            not mind a peak that is found one cell off.
         max_people: centres decoded per image. max_joints: peaks considered per joint heatmap.
         min_score: people below this centre score are dropped; 0 keeps all, as the paper's evaluation does.
         snap_score: a joint peak must reach this (0.1). snap_distance: and lie within this share of the box's longer side (0.3).
@@ -31,6 +34,7 @@ class CenterNetCodec:
         skeleton: Skeleton,
         radius: Radius = "corrected",
         overlap: float = 0.7,
+        reach: int = 0,
         max_people: int = 100,
         max_joints: int = 100,
         min_score: float = 0.0,
@@ -38,14 +42,14 @@ class CenterNetCodec:
         snap_distance: float = 0.3,
     ) -> None:
         self.flip = list(skeleton.flip)
-        self.radius, self.overlap = radius, overlap
+        self.radius, self.overlap, self.reach = radius, overlap, reach
         self.max_people, self.max_joints, self.min_score = max_people, max_joints, min_score
         self.snap_score, self.snap_distance = snap_score, snap_distance
 
     # ------------------------------------------------------------------ people -> maps
 
     def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:
-        """Targets of all six maps; regressions are supervised at one cell per person, heatmaps outside ``ignore``."""
+        """Targets of all six maps; regressions are supervised near centres, heatmaps outside ``ignore``."""
         size = outputs["center"].shape[-2:]
         stride = stride_of(batch.images.shape[-1], size[1])
         people = batch.instances
@@ -72,22 +76,23 @@ class CenterNetCodec:
     def _at_centre(
         self, boxes: Tensor, centres: Tensor, joints: Tensor, labelled: Tensor, areas: Tensor, valid: Tensor, size: torch.Size
     ) -> dict[str, Target]:
-        cells = flat_cell(centres, (size[0], size[1]))
-        owner = owners(cells, valid, size[0] * size[1])
-        corner = cell_corner(cells, size[1])
-        weight = (owner >= 0).float().unflatten(1, size)[:, None]
+        """Size, offset and joints at the cells that belong to a person's centre, distances from each cell's own corner."""
+        owner = owners(centres, boxes, valid, (size[0], size[1]), self.reach).flatten(1)
+        corner = corners((size[0], size[1]), boxes)
+        owned = (owner >= 0).float().unflatten(1, size)[:, None]
 
         def dense(values: Tensor) -> Tensor:
-            """Per-person values (B M *c) laid out at their owners' cells (B *c h w)."""
+            """Per-person values (B M *c) laid out at the cells their persons own (B *c h w), 0 elsewhere."""
             flat = values.flatten(2)
             at = owner.clamp(min=0)[..., None].expand(-1, -1, flat.shape[2])
-            return (flat.gather(1, at).mT.unflatten(2, size) * weight).unflatten(1, values.shape[2:])
+            return (flat.gather(1, at).mT.unflatten(2, size) * owned).unflatten(1, values.shape[2:])
 
-        seen = dense(labelled[..., None].float())
         return {
-            "size": Target(dense(boxes[..., 2:] - boxes[..., :2]), weight),
-            "offset": Target(dense(centres - corner), weight),
-            "joints": Target(dense(joints - corner[:, :, None]), seen, dense(areas[..., None, None])),
+            "size": Target(dense(boxes[..., 2:] - boxes[..., :2]), owned),
+            "offset": Target((dense(centres) - corner) * owned, owned),
+            "joints": Target(
+                (dense(joints) - corner) * owned[:, None], dense(labelled[..., None].float()), dense(areas[..., None, None])
+            ),
         }
 
     # ------------------------------------------------------------------ maps -> people
