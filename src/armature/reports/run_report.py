@@ -1,0 +1,239 @@
+"""The page of a run: one HTML file that holds everything and needs nothing else to open."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shlex
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from armature.errors import UserError
+from armature.reports import curves, highlight, svg
+from armature.reports import scores as s
+from armature.reports.embedding import embed
+from armature.reports.run_files import RunFiles, read
+
+#: Longer texts (a dirty diff) are cut here; the whole is in provenance.json.
+_LONGEST = 60_000
+
+
+def write(run: Path) -> Path:
+    """Writes ``report.html`` into a run folder from the files that are there, and returns its path.
+
+    Missing or unreadable files are named on the page. The file is replaced in one step.
+
+    Raises:
+        UserError: the folder does not exist.
+    """
+    run = Path(run)
+    if not run.is_dir():
+        raise UserError(f"report of run '{run}': there is no such folder; a run folder is runs/<experiment>/<run id>")
+    path = run / "report.html"
+    partial = path.with_suffix(".html.partial")
+    partial.write_text(render(read(run)), encoding="utf-8")
+    os.replace(partial, path)
+    return path
+
+
+def render(found: RunFiles) -> str:
+    """The page as HTML."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"seconds": s.seconds, "yaml": highlight.yaml, "diff": highlight.diff}
+    script = _package_text("run_report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.from_string(_package_text("run_report.html.j2")).render(
+        style=Markup(_package_text("run_report.css")),
+        script=Markup(script),
+        script_hash=digest,
+        title=_title(found),
+        subtitle=_subtitle(found),
+        remarks=found.remarks,
+        split=s.main_split(_flat(found)),
+        headline=headline(_flat(found)),
+        missing=[k for k, v in s.whole(s.of_split(_flat(found))).items() if v is None],
+        protocol=_pairs(found.metrics.get("protocol")),
+        charts=[_chart(c) for c in curves.charts(found.history)],
+        keypoints=keypoint_table(_flat(found)),
+        other=_other(_flat(found)),
+        time=s.shares(found.metrics.get("time") or {}),
+        pictures=picture_groups(found.pictures),
+        predictions=prediction_summary(found.predictions),
+        config=found.config,
+        provenance=provenance_groups(found.provenance),
+    )
+
+
+def headline(metrics: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """``(name, text, measured)`` of the numbers that lead the page; the first is the verdict.
+
+    AP leads; where no AP was measured, the middle PCK does, else the mean error.
+    """
+    values = s.whole(s.of_split(metrics))
+    pcks = sorted((n for n in values if n.startswith("PCK")), key=s.pck_radius)
+    errors = [n for n in ("error/mean", "error/median") if n in values]
+    names = [n for n in s.HEADLINE if n in values] + pcks + errors
+    if values.get("AP") is None:
+        first = [n for n in pcks[len(pcks) // 2 :] + errors if values[n] is not None][:1]
+        names = first + [n for n in names if n not in first]
+    return [(_spoken(n), s.shown(n, values[n]), values[n] is not None) for n in names]
+
+
+def keypoint_table(metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """Columns and rows of the per-keypoint table in the skeleton's order, or None where nothing is per keypoint.
+
+    ``lead`` is the column with bars; ``weak`` marks its three worst keypoints.
+    """
+    tables = s.by_keypoint(s.of_split(metrics))
+    lead = s.ranking(tables)
+    if lead is None:
+        return None
+    columns = sorted(tables, key=lambda n: (not n.startswith("AP"), s.pck_radius(n)))
+    order = s.ranked(lead, tables[lead])
+    weak = {k for k, _ in order[-3:]} if len(order) > 6 else set()
+    top = max((v for _, v in order), default=1.0) if s.lower_is_better(lead) else 1.0
+    rows = [
+        {
+            "name": name,
+            "bar": None if value is None or not top > 0 else min(max(value / top, 0.0), 1.0),
+            "weak": name in weak,
+            "cells": [s.shown(c, tables[c].get(name)) for c in columns],
+        }
+        for name, value in tables[lead].items()
+    ]
+    return {"columns": [_spoken(c) for c in columns], "lead": _spoken(lead), "rows": rows}
+
+
+def picture_groups(pictures: list[Path]) -> list[dict[str, Any]]:
+    """Embedded pictures by the first word of their file name, worst first, then best, then the others."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    embedded = embed(sorted(pictures, key=lambda p: _picture_rank(p)))
+    for path, address in embedded:
+        kind = _picture_kind(path)
+        groups.setdefault(kind, []).append((path.stem.replace("_", " "), address))
+    left = len(pictures) - len(embedded)
+    shown = [{"kind": kind, "items": items, "left": 0} for kind, items in groups.items()]
+    if left:
+        shown.append({"kind": "", "items": [], "left": left})
+    return shown
+
+
+def prediction_summary(predictions: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """How many people were found on how many images, and how their scores are spread; None without predictions."""
+    if not predictions:
+        return None
+    scores = [v for p in predictions if (v := s.number(p.get("score"))) is not None]
+    images = len({str(p.get("image_id")) for p in predictions})
+    return {"people": len(predictions), "images": images, "histogram": svg.histogram(scores) if scores else None}
+
+
+def provenance_groups(provenance: dict[str, Any]) -> list[dict[str, Any]]:
+    """Provenance as groups of name and text: loose values first, then one group per nested object; long texts apart."""
+    loose = {k: v for k, v in provenance.items() if not isinstance(v, dict)}
+    nested = [(k, v) for k, v in provenance.items() if isinstance(v, dict) and v]
+    groups = []
+    for name, values in [("run", loose), *nested]:
+        flat = _flatten(values)
+        long = {k: str(v)[:_LONGEST] for k, v in flat.items() if isinstance(v, str) and v.count("\n") > 2}
+        cut = {k for k in long if len(str(flat[k])) > _LONGEST}
+        pairs = [(k.replace("_", " "), _text(v)) for k, v in flat.items() if k not in long]
+        texts = [(k.replace("_", " "), v, k in cut) for k, v in long.items()]
+        if pairs or texts:
+            groups.append({"name": name.replace("_", " "), "pairs": pairs, "texts": texts})
+    return groups
+
+
+def _package_text(name: str) -> str:
+    return files("armature.reports").joinpath(name).read_text(encoding="utf-8")
+
+
+def _flat(found: RunFiles) -> dict[str, Any]:
+    metrics = found.metrics.get("metrics", {})
+    return metrics if isinstance(metrics, dict) else {}
+
+
+def _title(found: RunFiles) -> str:
+    named = found.provenance.get("experiment")
+    return str(named) if named else found.path.resolve().parent.name
+
+
+def _subtitle(found: RunFiles) -> list[str]:
+    epochs = len(next(iter(found.history.values()), []))
+    spent = sum(v for v in found.history.get("seconds", []) if v is not None)
+    flat = _flatten(found.provenance)
+    commit = next((str(v) for k, v in flat.items() if k.split(".")[-1] == "commit" and v), "")
+    facts = [found.path.resolve().name]
+    facts += [f"{epochs} epoch{'s' * (epochs != 1)}"] if epochs else []
+    facts += [s.seconds(spent)] if spent > 0 else []
+    return facts + ([f"commit {commit[:8]}"] if commit else [])
+
+
+def _chart(chart: curves.Chart) -> dict[str, Any]:
+    last = [next((v for v in reversed(values) if v is not None), None) for values in chart.lines.values()]
+    legend = [(name, _brief(value)) for name, value in zip(chart.lines, last, strict=True)]
+    if len(legend) == 1:
+        legend = [("", legend[0][1])]
+    epoch = f"epoch {chart.epochs[-1]:g}"
+    return {
+        "title": chart.title,
+        "unit": chart.unit,
+        "svg": svg.line_chart(chart),
+        "legend": legend,
+        "log": chart.log,
+        "epoch": epoch,
+    }
+
+
+def _brief(value: float | None) -> str:
+    """A value for a legend: four significant places."""
+    return s.MISSING if value is None else f"{value:.4g}"
+
+
+def _other(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    led = {name for name, _, _ in headline(metrics)}
+    values = s.whole(s.of_split(metrics))
+    return [(_spoken(n), s.shown(n, v)) for n, v in values.items() if _spoken(n) not in led]
+
+
+def _spoken(name: str) -> str:
+    return {"error/mean": "mean error", "error/median": "median error"}.get(name, name)
+
+
+def _picture_kind(path: Path) -> str:
+    first = path.stem.replace("-", "_").split("_")[0].lower()
+    return first if first in ("worst", "best") else "more"
+
+
+def _picture_rank(path: Path) -> tuple[int, str]:
+    return ("worst", "best", "more").index(_picture_kind(path)), str(path)
+
+
+def _pairs(card: Any) -> list[tuple[str, str]]:
+    return [(k.replace("_", " "), _text(v)) for k, v in _flatten(card).items()] if isinstance(card, dict) else []
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _text(value: Any) -> str:
+    if value is None or value == "" or value in ([], {}):
+        return s.MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return " ".join(shlex.quote(v) if isinstance(v, str) else _text(v) for v in value)
+    return str(value)
