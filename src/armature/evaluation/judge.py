@@ -1,0 +1,126 @@
+"""One judgement of predictions: all numbers, and the card that says how they were made."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from armature.errors import UserError
+from armature.evaluation import oks, pck
+from armature.evaluation.results import AREA_SOURCES, Predictions, Truth
+
+if TYPE_CHECKING:
+    from armature.structures import Skeleton
+
+#: What the card must say and only the maker of the predictions knows.
+ASKED = ("box_source", "score_rule", "nms", "flip_test")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Numbers by flat name (NaN: nobody to judge), the protocol card, and what they were made from."""
+
+    numbers: dict[str, float]
+    card: dict[str, Any]
+    matches: oks.Matches
+    localisation: pck.Localisation
+    image_oks: dict[int, float]
+
+
+class Judge:
+    """The rules of an evaluation: called on truth and predictions, it gives a ``Verdict``.
+
+    Args:
+        skeleton: whose keypoints are judged; its sigmas are used unless ``sigmas`` says otherwise.
+        thresholds: of PCK, as shares of the box's longer side.
+        max_detections: best-scored predictions of an image that are judged.
+        sigmas: K OKS constants, or one for all keypoints; None for the skeleton's (or the default, with a warning).
+        area: whose area OKS is relative to: "annotation", "box" or "box*0.53".
+        protocol: further lines of the card: ``box_source``, ``score_rule``, ``nms``, ``flip_test`` and any others.
+
+    Raises:
+        UserError: sigmas of another number than the keypoints, an unknown area.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        thresholds: Sequence[float] = (0.05, 0.1, 0.2),
+        max_detections: int = oks.MAX_DETECTIONS,
+        sigmas: Sequence[float] | float | None = None,
+        area: str = "annotation",
+        protocol: Mapping[str, Any] | None = None,
+    ) -> None:
+        if area not in AREA_SOURCES:
+            raise UserError(f"area '{area}' is unknown; known: {', '.join(AREA_SOURCES)}")
+        self.skeleton, self.thresholds = skeleton, tuple(thresholds)
+        self.max_detections, self.area = max_detections, area
+        self.sigmas, self.sigma_source = _choose_sigmas(skeleton, sigmas)
+        self.protocol: dict[str, Any] = dict(protocol or {})
+
+    def __call__(self, truth: Truth, predictions: Predictions, images_predicted: int | None = None) -> Verdict:
+        """The verdict on predictions in the truth's images; images without any count as having found nobody.
+
+        Args:
+            images_predicted: how many of the images a network has seen, for the card; None where unknown.
+        """
+        truth = truth.with_areas(self.area)
+        matches = oks.match(truth, predictions, self.sigmas, self.max_detections)
+        localisation = pck.localise(truth, predictions, matches)
+        numbers = oks.accumulate(matches).numbers()
+        numbers |= localisation.numbers(truth.names, self.thresholds)
+        card = self._card(truth, predictions, images_predicted)
+        return Verdict(numbers, card, matches, localisation, pck.image_oks(truth, localisation))
+
+    def _card(self, truth: Truth, predictions: Predictions, images_predicted: int | None) -> dict[str, Any]:
+        """The protocol card: everything besides the network that moves the numbers."""
+        made_by = {name: self.protocol.get(name, "not stated") for name in ASKED} | self.protocol
+        counts = {
+            "images": len(truth.image_ids),
+            "images_predicted": images_predicted,
+            "people": int((~truth.ignored).sum()),
+            "people_ignored": int(truth.ignored.sum()),
+            "detections": len(predictions),
+        }
+        rules = {
+            "max_detections": self.max_detections,
+            "sigmas": self.sigma_source,
+            "area": f"{truth.area_source} (truth), {predictions.area_source} (predictions)",
+            "oks_thresholds": "0.50:0.05:0.95",
+            "pck_normaliser": pck.NORMALISER,
+            "pck_pairing": pck.RULE,
+            "skeleton": self.skeleton.name,
+            "evaluator": f"armature.evaluation {_version()}",
+        }
+        return made_by | counts | rules
+
+
+def _choose_sigmas(skeleton: Skeleton, given: Sequence[float] | float | None) -> tuple[np.ndarray, str]:
+    """(K,) sigmas, and in words where they come from."""
+    from armature.skeletons import DEFAULT_SIGMA, sigmas_or_default
+
+    if given is not None:
+        sigmas = np.full(skeleton.count, given) if isinstance(given, int | float) else np.asarray(given, np.float64)
+        if len(sigmas) != skeleton.count or not (sigmas > 0).all():
+            raise UserError(f"sigmas must be {skeleton.count} numbers > 0 for '{skeleton.name}'; found {list(sigmas)}")
+        return sigmas, f"given: {given if isinstance(given, int | float) else sigmas.tolist()}"
+    if skeleton.sigmas is None:
+        warnings.warn(
+            f"skeleton '{skeleton.name}' has no sigmas: OKS takes {DEFAULT_SIGMA} for each of its {skeleton.count} "
+            "keypoints, so AP and AR compare only with results that do the same; PCK and pixel errors do not need them",
+            stacklevel=3,
+        )
+        return np.array(sigmas_or_default(skeleton)), f"default {DEFAULT_SIGMA} (skeleton '{skeleton.name}' has none)"
+    return np.array(skeleton.sigmas), f"skeleton '{skeleton.name}'"
+
+
+def _version() -> str:
+    try:
+        return version("armature")
+    except PackageNotFoundError:
+        return "unknown"
