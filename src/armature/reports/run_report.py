@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,11 @@ from armature.errors import UserError
 from armature.reports import curves, highlight, svg
 from armature.reports import scores as s
 from armature.reports.embedding import embed
+from armature.reports.facts import flatten, grouped, pairs
 from armature.reports.run_files import RunFiles, read
 
-#: Longer texts (a dirty diff) are cut here; the whole is in provenance.json.
-_LONGEST = 60_000
+#: First words of picture file names, in the order in which they are shown.
+_KINDS = ("worst", "best", "sample", "more")
 
 
 def write(run: Path) -> Path:
@@ -56,8 +56,7 @@ def render(found: RunFiles) -> str:
         remarks=found.remarks,
         split=s.main_split(_flat(found)),
         headline=headline(_flat(found)),
-        missing=[k for k, v in s.whole(s.of_split(_flat(found))).items() if v is None],
-        protocol=_pairs(found.metrics.get("protocol")),
+        protocol=_protocol(found),
         charts=[_chart(c) for c in curves.charts(found.history)],
         keypoints=keypoint_table(_flat(found)),
         other=_other(_flat(found)),
@@ -65,7 +64,7 @@ def render(found: RunFiles) -> str:
         pictures=picture_groups(found.pictures),
         predictions=prediction_summary(found.predictions),
         config=found.config,
-        provenance=provenance_groups(found.provenance),
+        provenance=grouped(found.provenance),
     )
 
 
@@ -110,7 +109,7 @@ def keypoint_table(metrics: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def picture_groups(pictures: list[Path]) -> list[dict[str, Any]]:
-    """Embedded pictures by the first word of their file name, worst first, then best, then the others."""
+    """Embedded pictures by the first word of their file name, in the order of ``_KINDS``."""
     groups: dict[str, list[tuple[str, str]]] = {}
     embedded = embed(sorted(pictures, key=lambda p: _picture_rank(p)))
     for path, address in embedded:
@@ -132,22 +131,6 @@ def prediction_summary(predictions: list[dict[str, Any]]) -> dict[str, Any] | No
     return {"people": len(predictions), "images": images, "histogram": svg.histogram(scores) if scores else None}
 
 
-def provenance_groups(provenance: dict[str, Any]) -> list[dict[str, Any]]:
-    """Provenance as groups of name and text: loose values first, then one group per nested object; long texts apart."""
-    loose = {k: v for k, v in provenance.items() if not isinstance(v, dict)}
-    nested = [(k, v) for k, v in provenance.items() if isinstance(v, dict) and v]
-    groups = []
-    for name, values in [("run", loose), *nested]:
-        flat = _flatten(values)
-        long = {k: str(v)[:_LONGEST] for k, v in flat.items() if isinstance(v, str) and v.count("\n") > 2}
-        cut = {k for k in long if len(str(flat[k])) > _LONGEST}
-        pairs = [(k.replace("_", " "), _text(v)) for k, v in flat.items() if k not in long]
-        texts = [(k.replace("_", " "), v, k in cut) for k, v in long.items()]
-        if pairs or texts:
-            groups.append({"name": name.replace("_", " "), "pairs": pairs, "texts": texts})
-    return groups
-
-
 def _package_text(name: str) -> str:
     return files("armature.reports").joinpath(name).read_text(encoding="utf-8")
 
@@ -164,13 +147,27 @@ def _title(found: RunFiles) -> str:
 
 def _subtitle(found: RunFiles) -> list[str]:
     epochs = len(next(iter(found.history.values()), []))
-    spent = sum(v for v in found.history.get("seconds", []) if v is not None)
-    flat = _flatten(found.provenance)
+    spent = max((v for v in found.history.get("seconds", []) if v is not None), default=0.0)  # since the start
+    flat = flatten(found.provenance)
     commit = next((str(v) for k, v in flat.items() if k.split(".")[-1] == "commit" and v), "")
     facts = [found.path.resolve().name]
     facts += [f"{epochs} epoch{'s' * (epochs != 1)}"] if epochs else []
     facts += [s.seconds(spent)] if spent > 0 else []
-    return facts + ([f"commit {commit[:8]}"] if commit else [])
+    facts += [f"commit {commit[:8]}"] if commit else []
+    status = next((str(v) for k, v in reversed(flat.items()) if k.split(".")[-1] == "status"), "finished")
+    return facts if status == "finished" else [*facts, status]
+
+
+def _protocol(found: RunFiles) -> list[tuple[str, str]]:
+    """The protocol card, and below it which weights were judged and what the second evaluator said."""
+    card = found.metrics.get("protocol")
+    lines = pairs(card) if isinstance(card, dict) else []
+    weights, verified = found.metrics.get("checkpoint"), found.metrics.get("verified")
+    if isinstance(weights, dict) and weights.get("file"):
+        lines.append(("checkpoint", str(weights["file"])))
+    if isinstance(verified, dict) and verified.get("summary"):
+        lines.append(("verified", str(verified["summary"])))
+    return lines
 
 
 def _chart(chart: curves.Chart) -> dict[str, Any]:
@@ -206,34 +203,8 @@ def _spoken(name: str) -> str:
 
 def _picture_kind(path: Path) -> str:
     first = path.stem.replace("-", "_").split("_")[0].lower()
-    return first if first in ("worst", "best") else "more"
+    return first if first in _KINDS else "more"
 
 
 def _picture_rank(path: Path) -> tuple[int, str]:
-    return ("worst", "best", "more").index(_picture_kind(path)), str(path)
-
-
-def _pairs(card: Any) -> list[tuple[str, str]]:
-    return [(k.replace("_", " "), _text(v)) for k, v in _flatten(card).items()] if isinstance(card, dict) else []
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _text(value: Any) -> str:
-    if value is None or value == "" or value in ([], {}):
-        return s.MISSING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list | tuple):
-        return " ".join(shlex.quote(v) if isinstance(v, str) else _text(v) for v in value)
-    return str(value)
+    return _KINDS.index(_picture_kind(path)), str(path)

@@ -177,4 +177,6 @@ def _label(name: str) -> str:
 
 
 def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", show_edge=False, padding=(0, 1))
+    return Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", border_style="dim", show_edge=False, padding=(0, 1)
+    )
