@@ -139,9 +139,8 @@ def _build(config: Any, key: str, args: tuple[Any, ...] = (), kwargs: Mapping[st
     if not isinstance(config, Mapping):
         return config
     if "_target_" not in config:
-        return {name: _build(value, f"{key}.{name}" if key else str(name)) for name, value in config.items()} | dict(
-            kwargs or {}
-        )
+        built = {name: _build(value, f"{key}.{name}" if key else str(name)) for name, value in config.items()}
+        return built | dict(kwargs or {})
     recursive = config.get("_recursive_", True)
     given = {n: v for n, v in config.items() if n not in _KEYS and n not in (kwargs or {})}
     inner = {n: _build(v, f"{key}.{n}" if key else str(n)) if recursive else v for n, v in given.items()}
@@ -205,7 +204,8 @@ def _import(target: str, key: str) -> tuple[Any, str]:
 
 
 def _parameters(signature: inspect.Signature) -> str:
-    return ", ".join(str(p.replace(annotation=inspect.Parameter.empty)) for p in signature.parameters.values()) or "none"
+    shown = (str(p.replace(annotation=inspect.Parameter.empty)) for p in signature.parameters.values())
+    return ", ".join(shown) or "none"
 
 
 def _did_you_mean(names: list[str]) -> str:

@@ -89,7 +89,7 @@ def _dispatch(request: Request, command: list[str]) -> int:
         print(verb_help.of(request.verb, [Path(folder) for folder in request.config_dirs]))
     elif request.help or not request.verb:
         if request.overrides:
-            raise ConfigError(f"'{request.overrides[0]}' stands where a verb is expected: armature VERB [key=value ...]")
+            raise ConfigError(f"'{request.overrides[0]}' stands where a verb is expected: armature VERB key=value ...")
         print(verb_help.program())
         return 0 if request.help else USER_ERROR
     elif request.multirun:

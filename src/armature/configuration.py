@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,13 @@ def compose(verb: str, overrides: Sequence[str] = (), config_dirs: Sequence[str 
     _check_options(parsed, folders)
     try:
         config = _compose(verb, overrides, folders)
-        OmegaConf.resolve(config)
+        missing = _missing(config)
+        if missing:
+            raise ConfigError(f"armature {verb} needs {' '.join(f'{key}=VALUE' for key in missing)}")
+        plain = OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error, verb, parsed, folders)) from error
-    missing = sorted(str(key) for key in OmegaConf.missing_keys(config))
-    if missing:
-        raise ConfigError(f"armature {verb} needs {' '.join(f'{key}=VALUE' for key in missing)}")
-    return config
+    return OmegaConf.create(plain, flags={"struct": True})  # type: ignore[call-overload, no-any-return]
 
 
 def expand(overrides: Sequence[str], config_dirs: Sequence[str | Path] = ()) -> list[list[str]]:
@@ -54,10 +54,10 @@ def expand(overrides: Sequence[str], config_dirs: Sequence[str | Path] = ()) -> 
     Raises:
         ConfigError: a malformed override, or an interval, which has no finite list of values.
     """
-    parser = OverridesParser.create(config_loader=_Options(_checked(config_dirs)))  # type: ignore[arg-type]
+    options = _Options(_checked(config_dirs))
     grid: list[list[str]] = [[]]
     for text in overrides:
-        values = _values(text, parser)
+        values = _values(text, options)
         grid = [[*run, value] for run in grid for value in values]
     return grid
 
@@ -82,8 +82,15 @@ def load(path: str | Path) -> DictConfig:
     return config
 
 
-def _values(text: str, parser: OverridesParser) -> list[str]:
-    override = _parse(text, parser)
+def _missing(config: DictConfig) -> list[str]:
+    """Keys without a value, but not those that only refer to one."""
+    plain = OmegaConf.to_container(config, resolve=False)
+    return [key for key, value in _leaves(plain) if value == "???"]
+
+
+def _values(text: str, options: _Options) -> list[str]:
+    override = _parse(text)
+    override.config_loader = options  # type: ignore[assignment]
     if not override.is_sweep_override():
         return [text]
     if not override.is_discrete_sweep():
@@ -108,9 +115,9 @@ def _compose(verb: str, overrides: Sequence[str], folders: Sequence[Path]) -> Di
         return hydra_compose(verb, [*search, *overrides])
 
 
-def _parse(text: str, parser: OverridesParser | None = None) -> Override:
+def _parse(text: str) -> Override:
     try:
-        return (parser or OverridesParser.create()).parse_override(text)
+        return OverridesParser.create().parse_override(text)
     except HydraException as error:
         hint = "" if "=" in text else f"; overrides are written {text}=VALUE"
         raise ConfigError(f"override '{text}' cannot be read{hint}: {_first_line(error)}") from error
@@ -177,6 +184,14 @@ def _dotted(node: Any, prefix: str = "") -> list[str]:
     for name, value in node.items():
         keys += [f"{prefix}{name}", *_dotted(value, f"{prefix}{name}.")]
     return keys
+
+
+def _leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(node, (dict, list)):
+        for name, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from _leaves(value, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, node
 
 
 def _near(asked: str, known: Sequence[str]) -> str:

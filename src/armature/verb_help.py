@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,12 +38,9 @@ def constants(file: Path) -> dict[str, object]:
     """The literal constants at the top level of a Python file (SUMMARY, EXAMPLES), without running it."""
     found = {}
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
-        if isinstance(target, ast.Name) and target.id.isupper() and isinstance(node, (ast.Assign, ast.AnnAssign)):
-            try:
-                found[target.id] = ast.literal_eval(node.value)  # type: ignore[arg-type]
-            except ValueError:
-                continue
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            with contextlib.suppress(ValueError):  # no literal: not meant for us
+                found[node.targets[0].id] = ast.literal_eval(node.value)
     return found
 
 
