@@ -155,7 +155,7 @@ def _subtitle(found: RunFiles) -> list[str]:
     facts += [s.seconds(spent)] if spent > 0 else []
     facts += [f"commit {commit[:8]}"] if commit else []
     status = next((str(v) for k, v in reversed(flat.items()) if k.split(".")[-1] == "status"), "finished")
-    return facts if status == "finished" else [*facts, status]
+    return [*facts, status] if status in ("interrupted", "failed") else facts
 
 
 def _protocol(found: RunFiles) -> list[tuple[str, str]]:
