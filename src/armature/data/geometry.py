@@ -206,8 +206,8 @@ def map_record(record: Record, matrix: Matrix, canvas: Size, skeleton: Skeleton)
     boxes = np.clip(boxes, 0, [width, height, width, height])
     inside = ((keypoints >= 0) & (keypoints < [width, height])).all(-1)
     people = People(boxes, keypoints, visibility * inside, record.areas[whole] * abs(determinant))
-    here = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(-1)
-    return people if here.all() else people.among(here)
+    here = np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=-1)
+    return people.among(np.asarray(here))
 
 
 def ignored(record: Record, matrix: Matrix, canvas: Size) -> Bool[NDArray[np.bool_], "H W"] | None:

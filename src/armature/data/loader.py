@@ -33,9 +33,8 @@ class Loader(DataLoader[Sample]):
         order = self.sampler
         assert isinstance(order, Order)
         self.batches = order.skip // (self.batch_size or 1)
-        iterator = super().__iter__()
-        order.skip = 0
-        for batch in iterator:
+        for batch in super().__iter__():
+            order.skip = 0  # not before: without workers the order is asked for with the first batch
             self.batches += 1
             yield batch
 

@@ -20,7 +20,7 @@ def outline(segment: Any, size: tuple[int, int]) -> tuple[NDArray[np.float64], .
     return tuple(c.reshape(-1, 2) + 0.5 for c in contours)
 
 
-def decode_rle(segment: Entry, size: tuple[int, int]) -> NDArray[np.uint8]:
+def decode_rle(segment: dict[str, Any], size: tuple[int, int]) -> NDArray[np.uint8]:
     """The (H, W) mask of a run-length encoding, plain or compressed."""
     if isinstance(segment["counts"], list):
         runs = np.asarray(segment["counts"], np.int64)
