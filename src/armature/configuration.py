@@ -45,7 +45,9 @@ def compose(verb: str, overrides: Sequence[str] = (), config_dirs: Sequence[str 
         plain = OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(_explain(error, verb, parsed, folders)) from error
-    return OmegaConf.create(plain, flags={"struct": True})  # type: ignore[call-overload, no-any-return]
+    resolved = OmegaConf.create(plain, flags={"struct": True})
+    assert isinstance(resolved, DictConfig)
+    return resolved
 
 
 def expand(overrides: Sequence[str], config_dirs: Sequence[str | Path] = ()) -> list[list[str]]:
@@ -135,7 +137,7 @@ def _check_single(parsed: Sequence[Override]) -> None:
     for override in parsed:
         if override.is_sweep_override():
             raise ConfigError(
-                f"'{override.input_line}' asks for several runs: add -m, or write a list as key=[a,b], text as key='a,b'"
+                f"'{override.input_line}' asks for several runs: add -m; a list is written key=[a,b], text key='a,b'"
             )
 
 
