@@ -27,8 +27,9 @@ class Figures(NamedTuple):
 def pose(rig: Rig, count: int, rng: np.random.Generator) -> Figures:
     """Draws figures: pose, proportions, girth and direction are random, within the limits of the joints."""
     joints = len(rig.offsets)
-    rotation = _matrices(_joint_angles(rig, count, rng))
-    rotation[:, 0] = _view(rig, count, rng) @ rotation[:, 0]
+    turned = _matrices(np.concatenate([_joint_angles(rig, count, rng), _view_angles(rig, count, rng)[:, None]], 1))
+    rotation = turned[:, :joints]
+    rotation[:, 0] = turned[:, joints] @ rotation[:, 0]
     noise = np.clip(rng.standard_normal((count, int(rig.groups.max()) + 2)), -2.0, 2.0)
     scale = 1.0 + noise[:, rig.groups, None] * rig.stretch
     place = np.zeros((count, joints, 3))
@@ -38,6 +39,10 @@ def pose(rig: Rig, count: int, rng: np.random.Generator) -> Figures:
     balls = _fixed(rig.ball_joint, rig.ball_at, rotation, scale, place)
     radii = rig.ball_radius * (1.0 + 0.10 * noise[:, -1:])
     points = _fixed(rig.point_joint, rig.point_at, rotation, scale, place)
+    if rig.handed:
+        side = np.where(rng.random((count, 1)) < 0.5, -1.0, 1.0)
+        balls[..., 0] *= side
+        points[..., 0] *= side
     towards = np.einsum("pka,ka->pk", rotation[:, rig.point_joint, 2], rig.normals)
     return Figures(balls, radii, points, towards > rig.facing)
 
@@ -58,14 +63,11 @@ def _joint_angles(rig: Rig, count: int, rng: np.random.Generator) -> Floats:
     return np.clip(angles, rig.limits[0], rig.limits[1])
 
 
-def _view(rig: Rig, count: int, rng: np.random.Generator) -> Floats:
-    """(P, 3, 3) from the figure's frame to the viewer's: turn about the upright, then tilt, then roll in the plane."""
+def _view_angles(rig: Rig, count: int, rng: np.random.Generator) -> Floats:
+    """(P, 3) radians from the figure's frame to the viewer's: turn about the upright (y), tilt (x), then roll (z)."""
     normal, uniform = rng.standard_normal((count, 3)), rng.random((count, 3))
-    means, deviations = np.array([rig.view.yaw, rig.view.elevation, rig.view.roll]).T
-    angle = np.where(deviations < 0, uniform * 360.0 - 180.0, means + normal * deviations)
-    yaw, tilt, roll = np.radians(angle).T
-    zero = np.zeros(count)
-    return _matrices(np.stack([tilt, yaw, roll], -1)[:, None])[:, 0] if count else np.zeros((0, 3, 3)) + zero
+    means, deviations = np.array([rig.view.elevation, rig.view.yaw, rig.view.roll]).T
+    return np.radians(np.where(deviations < 0, uniform * 360.0 - 180.0, means + normal * deviations))
 
 
 def _matrices(angles: Floats) -> Floats:

@@ -8,17 +8,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from armature.data.synthetic.backdrop import grain
 from armature.data.synthetic.kinematics import Figures
-from armature.data.synthetic.palette import PATTERNED, Image, patterns
+from armature.data.synthetic.palette import KINDS, PATTERNED, Image, cloth, grain
 from armature.data.synthetic.rig import Floats, Rig
 
-#: Corners of a part's outline; 20 keep the inscribed polygon within 1.3 % of the radius.
-CORNERS = 20
+#: Corners of a part's outline; 16 keep the inscribed polygon within 2 % of the radius.
+CORNERS = 16
 _ANGLES = np.arange(CORNERS) * (2 * np.pi / CORNERS)
 _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
 #: Radius and shift towards the light of the brighter cores inside each outline, with their light (128 is neutral).
 _CORES = ((1.0, 0.0, 98), (0.76, 0.14, 124), (0.45, 0.26, 146))
+#: Parts of less than these radii (px) are not drawn, get no light of their own, or no middle tone.
+_SPECK, _TINY, _SMALL = 0.4, 1.3, 3.5
 _SHIFT = 4
 _ONE = 1 << _SHIFT
 
@@ -65,11 +66,11 @@ def place(figures: Figures, scale: Floats, centre: Floats) -> Placed:
 
 def outlines(rig: Rig, placed: Placed, towards_light: Floats) -> NDArray[np.int32]:
     """(P, A, cores, CORNERS, 2) outlines in 1/16 px: convex hulls of circles, by their support points."""
-    balls, radii = placed.balls[:, rig.part_balls], placed.radii[:, rig.part_balls]
-    support = balls @ _DIRECTIONS.T + radii[..., None]
-    best = support.argmax(2)[..., None]
-    centre = np.take_along_axis(balls[:, :, :, None], best[:, :, None], 2)[:, :, 0]
-    radius = np.take_along_axis(radii[:, :, :, None], best[:, :, None, :, 0], 2)[:, :, 0, :, None]
+    support = placed.balls @ _DIRECTIONS.T + placed.radii[..., None]
+    best = support[:, rig.part_balls].argmax(2)
+    ball = rig.part_balls[np.arange(len(rig.part_balls))[:, None], best]
+    figure = np.arange(len(ball))[:, None, None]
+    centre, radius = placed.balls[figure, ball], placed.radii[figure, ball][..., None]
     size = np.array([c[0] for c in _CORES])[:, None, None]
     shift = np.array([c[1] for c in _CORES])[:, None, None]
     points = centre[:, :, None] + radius[:, :, None] * (size * _DIRECTIONS + shift * towards_light)
@@ -80,37 +81,72 @@ def outlines(rig: Rig, placed: Placed, towards_light: Floats) -> NDArray[np.int3
 def paint(canvas: Canvas, rig: Rig, shapes: NDArray[np.int32], placed: Placed, colours: Floats, worn: NDArray[np.bool_], figure: int, label: int) -> None:
     """Draws one figure of the batch, parts from far to near; ``label`` is its number in the label map."""
     nearness = placed.depth[figure, rig.part_balls].mean(-1) + rig.part_bias
-    order = np.argsort(nearness, kind="stable").tolist()
-    paints = colours[figure, rig.part_material].tolist()
-    drawn = worn[figure, rig.part_material].tolist()
+    width = placed.radii[figure, rig.part_balls].max(1)
+    order = np.argsort(nearness, kind="stable")
+    order = order[(worn[figure, rig.part_material] & (width > _SPECK))[order]]
+    widths = width[order].tolist()
+    paints, limbs = colours[figure, rig.part_material[order]].tolist(), rig.part_limb[order].tolist()
     image, labels, light = canvas
-    for part in order:
-        if drawn[part]:
-            outer, middle, inner = shapes[figure, part]
-            cv2.fillConvexPoly(image, outer, paints[part], cv2.LINE_AA, _SHIFT)
-            cv2.fillConvexPoly(labels, outer, label << 8 | part, cv2.LINE_8, _SHIFT)
-            cv2.fillConvexPoly(light, outer, _CORES[0][2], cv2.LINE_8, _SHIFT)
-            cv2.fillConvexPoly(light, middle, _CORES[1][2], cv2.LINE_8, _SHIFT)
-            cv2.fillConvexPoly(light, inner, _CORES[2][2], cv2.LINE_8, _SHIFT)
+    base, cores, limb = label << 8, [], -1
+    for part, width, colour, here in zip(order.tolist(), widths, paints, limbs, strict=True):
+        if here != limb and cores:
+            _kindle(light, cores)
+            cores = []
+        limb = here
+        outline = shapes[figure, part]
+        cv2.fillConvexPoly(image, outline[0], colour, cv2.LINE_AA, _SHIFT)
+        cv2.fillConvexPoly(labels, outline[0], base | part, cv2.LINE_8, _SHIFT)
+        if width > _TINY:
+            cv2.fillConvexPoly(light, outline[0], _CORES[0][2], cv2.LINE_8, _SHIFT)
+            cores.append((outline, width > _SMALL))
+    _kindle(light, cores)
 
 
-def dress(canvas: Canvas, rig: Rig, shapes: NDArray[np.int32], scale: float, figure: int, label: int, rng: np.random.Generator) -> None:
+def _kindle(light: Image, cores: list[tuple[NDArray[np.int32], bool]]) -> None:
+    """Lights a limb: first all its middles, then all its crests, so that no seam shows where its parts meet."""
+    for outline, large in cores:
+        if large:
+            cv2.fillConvexPoly(light, outline[1], _CORES[1][2], cv2.LINE_8, _SHIFT)
+    for outline, _ in cores:
+        cv2.fillConvexPoly(light, outline[2], _CORES[2][2], cv2.LINE_8, _SHIFT)
+
+
+def shade_floor(canvas: Canvas, shapes: NDArray[np.int32], figure: int) -> None:
+    """A soft shadow where a figure touches the ground."""
+    left, top = shapes[figure, :, 0].min((0, 1)).tolist()
+    right, bottom = shapes[figure, :, 0].max((0, 1)).tolist()
+    width = max(min(right - left, (bottom - top) // 2), 1)
+    centre = ((left + right) // 2, bottom - width // 12)
+    cv2.ellipse(canvas.light, centre, (width // 2, width // 9), 0, 0, 360, 104, -1, cv2.LINE_8, _SHIFT)
+
+
+def dress(canvas: Canvas, rig: Rig, shapes: NDArray[np.int32], colours: Floats, scale: float, figure: int, label: int, rng: np.random.Generator) -> None:
     """Puts cloth patterns on one painted figure."""
-    chances = rng.random((len(rig.materials), 4)).tolist()
-    for material, (chance, which, x, y) in zip(range(len(rig.materials)), chances, strict=True):
-        if chance >= PATTERNED.get(rig.materials[material], 0.0):
+    names = rig.materials
+    for name, (share, longer) in PATTERNED.items():
+        chance, which, x, y = rng.random(4).tolist()
+        if name not in names or chance >= share:
             continue
-        parts = np.flatnonzero(rig.part_material == material)
-        left, top, right, bottom = _bounds(shapes[figure, parts, 0], canvas.labels.shape)
+        cloths = [names.index(name)]
+        if longer in names and np.array_equal(colours[figure, names.index(longer)], colours[figure, cloths[0]]):
+            cloths.append(names.index(longer))
+        spans = [rig.spans[c] for c in cloths]
+        left, top, right, bottom = _bounds(np.concatenate([shapes[figure, a:b, 0] for a, b in spans]), canvas.labels.shape)
         if right - left < 3 or bottom - top < 3:
             continue
-        mask = cv2.inRange(canvas.labels[top:bottom, left:right], (label << 8) + int(parts[0]), (label << 8) + int(parts[-1]))  # type: ignore[call-overload]
-        side = 128 if max(right - left, bottom - top) <= 96 else 2 * max(canvas.labels.shape)
-        kinds = patterns(side)[0 if scale < 50 else (1 if scale < 110 else 2)]
-        cloth = kinds[int(which * len(kinds))]
-        v, u = int(y * (side - (bottom - top))), int(x * (side - (right - left)))
+        region = canvas.labels[top:bottom, left:right]
+        mask = _wearing(region, label, *spans[0])
+        for span in spans[1:]:
+            cv2.bitwise_or(mask, _wearing(region, label, *span), mask)
+        texture = cloth(int(which * KINDS), 0 if scale < 50 else (1 if scale < 110 else 2), right - left, bottom - top)
+        v, u = int(y * (len(texture) - (bottom - top))), int(x * (len(texture) - (right - left)))
         view = canvas.image[top:bottom, left:right]
-        cv2.copyTo(cv2.multiply(view, cloth[v : v + bottom - top, u : u + right - left], scale=1 / 128), mask, view)
+        cv2.copyTo(cv2.multiply(view, texture[v : v + bottom - top, u : u + right - left], scale=1 / 128), mask, view)
+
+
+def _wearing(region: NDArray[np.uint16], label: int, first: int, last: int) -> Image:
+    """255 where the figure's parts first..last - 1 are on top."""
+    return cv2.inRange(region, (label << 8) + first, (label << 8) + last - 1)  # type: ignore[call-overload,return-value]
 
 
 def _bounds(outline: NDArray[np.int32], size: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -123,7 +159,7 @@ def develop(canvas: Canvas, softness: int, rng: np.random.Generator) -> Image:
     height, width = canvas.labels.shape
     gain, amount, blur, y, x = rng.random(5).tolist()
     light = cv2.cvtColor(cv2.blur(canvas.light, (softness, softness)), cv2.COLOR_GRAY2RGB)
-    image = cv2.multiply(canvas.image, light, scale=(0.7 + 0.5 * gain) / 128)
+    image = cv2.multiply(canvas.image, light, scale=(0.75 + 0.5 * gain) / 128)
     if blur < 0.25:
         image = cv2.blur(image, (2, 2) if blur < 0.12 else (3, 3))
     noise = grain(height, width)[int(y * 64) : int(y * 64) + height, int(x * 64) : int(x * 64) + width]

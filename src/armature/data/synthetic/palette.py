@@ -14,90 +14,123 @@ from armature.data.synthetic.rig import Floats
 
 Image = NDArray[np.uint8]
 
+#: Kinds of cloth patterns, and the periods (px) of the three finenesses.
+KINDS = 12
+_PERIODS = (4.0, 7.0, 13.0)
+_PATCH = 160
+
 _SKIN = np.array([[255, 224, 196], [241, 194, 160], [226, 172, 132], [198, 140, 100], [168, 112, 76], [136, 86, 56], [104, 64, 42], [72, 46, 34]])
 _HAIR = np.array([[24, 20, 20], [48, 32, 24], [86, 56, 34], [128, 84, 46], [196, 152, 88], [222, 196, 140], [150, 62, 30], [150, 150, 150]])
 _FUR = np.array([[232, 226, 214], [196, 160, 110], [150, 104, 62], [100, 68, 44], [60, 52, 50], [150, 146, 142], [206, 126, 62], [120, 96, 70]])
-_MOUSE = np.array([[44, 42, 44], [96, 84, 74], [150, 142, 136], [228, 224, 218], [120, 92, 66], [70, 64, 62]])
+_MOUSE = np.array([[44, 42, 44], [96, 84, 74], [150, 142, 136], [228, 224, 218], [120, 92, 66], [70, 64, 62], [176, 170, 160], [52, 48, 48]])
 
-#: Materials that wear a pattern, and how often.
-PATTERNED = {"top": 0.55, "bottom": 0.25, "fur": 0.35}
+_RAMPS = np.stack([_SKIN, _HAIR, _FUR, _MOUSE]).astype(float)
+#: Hue, saturation and value of tops, bottoms and shoes: trousers are rarely as loud as shirts.
+_SUBDUED = np.array([[1.0, 1.0, 1.0], [1.0, 0.75, 0.8], [1.0, 0.5, 1.0]])
+#: Materials that only some figures have, and how many.
+_SOMETIMES = {"locks": 0.45, "button": 0.5, "collar": 0.8}
+
+#: Materials that wear a pattern, how often, and the one that goes on in the same cloth where it has the same colour.
+PATTERNED = {"top": (0.55, "sleeve"), "bottom": (0.25, "legs"), "fur": (0.35, "")}
 
 
 def colours(materials: tuple[str, ...], count: int, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
     """(P, materials, 3) RGB 0-255 for each figure and (P, materials) whether it has the material at all (long hair, buttons)."""
-    draw = {m: i for i, m in enumerate(materials)}
-    out = np.zeros((count, len(materials), 3))
-    worn = np.ones((count, len(materials)), bool)
     mix = rng.random((count, 24))
-    base = {
-        "skin": _between(_SKIN, mix[:, 0]),
-        "hair": _between(_HAIR, mix[:, 1]) * (0.75 + 0.5 * mix[:, 2:3]),
-        "fur": _between(_FUR, mix[:, 0]) * (0.8 + 0.4 * mix[:, 2:3]),
-        "mouse": _between(_MOUSE, mix[:, 0]),
-        "top": _cloth(mix[:, 3:6]),
-        "bottom": _cloth(mix[:, 6:9] * np.array([1.0, 0.75, 0.8])),
-        "shoe": _cloth(mix[:, 9:12] * np.array([1.0, 0.5, 1.0])),
+    paints = _paints(mix)
+    out = np.stack([_material(name, paints, mix) for name in materials], 1)
+    worn = np.ones((count, len(materials)), bool)
+    for column, (name, chance) in enumerate(_SOMETIMES.items(), start=18):
+        if name in materials:
+            worn[:, materials.index(name)] = mix[:, column] < chance
+    return np.clip(out, 0.0, 255.0, out), worn
+
+
+def _paints(mix: Floats) -> dict[str, Floats]:
+    """The colours that all others follow from."""
+    ramp = _between(_RAMPS, mix[:, (0, 1, 0, 0)])
+    cloth = _cloth(mix[:, 3:12].reshape(-1, 3, 3) * _SUBDUED)
+    light = mix[:, 2:3]
+    return {
+        "skin": ramp[:, 0],
+        "hair": ramp[:, 1] * (0.75 + 0.5 * light),
+        "fur": ramp[:, 2] * (0.8 + 0.4 * light),
+        "mouse": ramp[:, 3],
+        "top": cloth[:, 0],
+        "bottom": cloth[:, 1],
+        "shoe": cloth[:, 2],
     }
-    for name, i in draw.items():
-        out[:, i] = _material(name, base, mix)
-    for name, chance in (("locks", 0.45), ("button", 0.5), ("collar", 0.8)):
-        if name in draw:
-            worn[:, draw[name]] = mix[:, 12] < chance
-    return np.clip(out, 0.0, 255.0), worn
 
 
 def _material(name: str, base: dict[str, Floats], mix: Floats) -> Floats:
-    skin = base["skin"]
-    rules: dict[str, Callable[[], Floats]] = {
-        "nose": lambda: skin * 0.93,
-        "mouth": lambda: skin * 0.5 + np.array([75.0, 12.0, 16.0]),
-        "white": lambda: np.full_like(skin, 245.0),
-        "pupil": lambda: np.full_like(skin, 25.0),
-        "locks": lambda: base["hair"] * 0.9,
-        "sleeve": lambda: np.where(mix[:, 13:14] < 0.5, base["top"], skin),
-        "legs": lambda: np.where(mix[:, 14:15] < 0.68, base["bottom"], skin),
-        "collar": lambda: np.where(mix[:, 15:16] < 0.6, skin, 0.4 * base["top"] + 150.0),
-        "button": lambda: np.where(base["top"].mean(1, keepdims=True) > 120, base["top"] * 0.45, base["top"] * 0.5 + 120.0),
-        "sole": lambda: np.where(mix[:, 16:17] < 0.5, 235.0, base["shoe"] * 0.5),
-        "fur_dark": lambda: base["fur"] * 0.62,
-        "fur_light": lambda: base["fur"] * 0.6 + 95.0,
-        "muzzle": lambda: base["fur"] * 0.35,
-        "pink": lambda: base["mouse"] * 0.25 + np.array([165.0, 115.0, 110.0]),
-        "mouse_dark": lambda: base["mouse"] * 0.75,
-        "nail": lambda: skin * 0.55 + np.array([112.0, 95.0, 92.0]),
-        "palm": lambda: np.minimum(skin * 1.08 + np.array([8.0, 2.0, 2.0]), 255.0),
-    }
     if name in base:
         return base[name]
-    if name in rules:
-        return rules[name]()
+    if name in _RULES:
+        return _RULES[name](base, mix)
     hue, value = (float(v) for v in name.split(":")[1:])
-    shift = (mix[:, 3] - 0.5) * 0.06
-    return np.array([[c * 255 for c in colorsys.hsv_to_rgb((hue + s) % 1.0, 0.75, value * (0.85 + 0.15 * m))] for s, m in zip(shift, mix[:, 4], strict=True)])
+    hues = hue + 0.06 * (mix[:, 3] - 0.5)
+    return np.array([colorsys.hsv_to_rgb(h % 1.0, 0.75, value * (0.85 + 0.15 * m)) for h, m in zip(hues, mix[:, 4], strict=True)]) * 255.0
 
 
-def _between(ramp: NDArray[np.int64], at: Floats) -> Floats:
-    position = at * (len(ramp) - 1)
-    low = position.astype(int)
-    part = (position - low)[:, None]
-    return ramp[low] * (1 - part) + ramp[np.minimum(low + 1, len(ramp) - 1)] * part
+def _button(base: dict[str, Floats], mix: Floats) -> Floats:
+    top = base["top"]
+    return np.where(top.mean(1, keepdims=True) > 120, top * 0.45, top * 0.5 + 120.0)
+
+
+#: Materials whose colour follows from others: rules of (paints, random numbers) -> (P, 3).
+_RULES: dict[str, Callable[[dict[str, Floats], Floats], Floats]] = {
+    "nose": lambda base, mix: base["skin"] * 0.93,
+    "mouth": lambda base, mix: base["skin"] * 0.5 + (75.0, 12.0, 16.0),
+    "white": lambda base, mix: np.full((len(mix), 3), 245.0),
+    "pupil": lambda base, mix: np.full((len(mix), 3), 25.0),
+    "locks": lambda base, mix: base["hair"] * 0.9,
+    "sleeve": lambda base, mix: np.where(mix[:, 13:14] < 0.5, base["top"], base["skin"]),
+    "legs": lambda base, mix: np.where(mix[:, 14:15] < 0.68, base["bottom"], base["skin"]),
+    "collar": lambda base, mix: np.where(mix[:, 15:16] < 0.6, base["skin"], 0.4 * base["top"] + 150.0),
+    "button": _button,
+    "sole": lambda base, mix: np.where(mix[:, 16:17] < 0.5, 235.0, base["shoe"] * 0.5),
+    "fur_dark": lambda base, mix: base["fur"] * 0.62,
+    "fur_light": lambda base, mix: base["fur"] * 0.6 + 95.0,
+    "muzzle": lambda base, mix: base["fur"] * 0.2,
+    "sock": lambda base, mix: np.where(mix[:, 17:18] < 0.4, base["fur"], np.where(mix[:, 17:18] < 0.7, 40.0, 225.0)),
+    "pink": lambda base, mix: base["mouse"] * 0.25 + (165.0, 115.0, 110.0),
+    "leaf": lambda base, mix: (40.0, 70.0, 30.0) + mix[:, 3:6] * (90.0, 90.0, 50.0),
+    "nail": lambda base, mix: base["skin"] * 0.55 + (112.0, 95.0, 92.0),
+    "palm": lambda base, mix: base["skin"] * 1.08 + (8.0, 2.0, 2.0),
+}
+
+
+def _between(ramps: Floats, at: Floats) -> Floats:
+    """(P, ramps, 3): the colour at ``at`` (P, ramps) in [0, 1) of each ramp (ramps, steps, 3)."""
+    position = at * (ramps.shape[1] - 1)
+    low = position.astype(np.int64)
+    part = (position - low)[..., None]
+    rows = np.arange(len(ramps))
+    return ramps[rows, low] * (1 - part) + ramps[rows, low + 1] * part
 
 
 def _cloth(mix: Floats) -> Floats:
-    """(P, 3) RGB of cloth from hue, saturation and value in [0, 1); greys are as common as strong colours."""
-    hue, saturation, value = mix.T
+    """(..., 3) RGB of cloth from hue, saturation and value in [0, 1); greys are as common as strong colours."""
+    hue, saturation, value = mix[..., 0], mix[..., 1], mix[..., 2]
     saturation = np.clip(saturation * 1.3 - 0.25, 0.0, 0.9)
-    value = 0.16 + 0.8 * value
-    k = (np.array([5.0, 3.0, 1.0]) + hue[:, None] * 6.0) % 6.0
+    k = (np.array([5.0, 3.0, 1.0]) + hue[..., None] * 6.0) % 6.0
     ramp = np.clip(np.minimum(k, 4.0 - k), 0.0, 1.0)
-    return 255.0 * value[:, None] * (1.0 - saturation[:, None] * ramp)
+    return (255.0 * (0.16 + 0.8 * value))[..., None] * (1.0 - saturation[..., None] * ramp)
 
 
-@lru_cache(maxsize=8)
-def patterns(side: int) -> tuple[tuple[Image, ...], ...]:
-    """Cloth patterns as factors (128 leaves a colour as it is), (side, side, 3) each, by three fineness classes."""
-    rng = np.random.default_rng(20240 + side)
-    return tuple(tuple(_pattern(kind, period, side, rng) for kind in range(12)) for period in (4.0, 7.0, 13.0))
+def cloth(kind: int, fineness: int, width: int, height: int) -> Image:
+    """A pattern of at least (height, width) as factors on colours, 128 leaves them as they are; larger ones are coarser."""
+    side = _PATCH
+    while side < max(width, height):
+        side *= 2
+    return _patch(kind, fineness, side)
+
+
+@lru_cache(maxsize=256)
+def _patch(kind: int, fineness: int, side: int) -> Image:
+    if side > _PATCH:
+        return cv2.resize(_patch(kind, fineness, _PATCH), (side, side), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+    return _pattern(kind, _PERIODS[fineness], side, np.random.default_rng((kind, fineness)))
 
 
 def _pattern(kind: int, period: float, side: int, rng: np.random.Generator) -> Image:
@@ -119,3 +152,10 @@ def _pattern(kind: int, period: float, side: int, rng: np.random.Generator) -> I
     weight = np.clip(mask * 0.5 + 0.5, 0, 1)[..., None]
     first, second = rng.uniform(0.45, 0.9, 3) ** (1.0 if kind % 3 else 1.6), rng.uniform(1.0, 1.35, 3)
     return np.clip(128 * (weight * first + (1 - weight) * second), 0, 255).astype(np.uint8)
+
+
+@lru_cache(maxsize=2)
+def grain(height: int, width: int) -> Image:
+    """Camera noise around 128, (H + 64, W + 64, 3)."""
+    rng = np.random.default_rng(31)
+    return np.clip(rng.normal(128, 40, (height + 64, width + 64, 3)), 0, 255).astype(np.uint8)

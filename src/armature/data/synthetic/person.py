@@ -65,9 +65,9 @@ def _trunk(b: Builder) -> None:
     b.joint("pelvis", None, (0, 0, 0), "hips", (0.08, 0.03, 0.08))
     b.joint("chest", "pelvis", (0, 0.13, 0), "torso", (0.08, 0.06, 0.08))
     b.part("seat", "bottom", ("pelvis", (0.075, 0.01, -0.01), 0.088), ("pelvis", (-0.075, 0.01, -0.01), 0.088),
-           ("pelvis", (0.06, 0.10, 0), 0.088), ("pelvis", (-0.06, 0.10, 0), 0.088), bias=-0.03)  # fmt: skip
+           ("pelvis", (0.06, 0.10, 0), 0.088), ("pelvis", (-0.06, 0.10, 0), 0.088), bias=-0.03, limb="body")  # fmt: skip
     b.part("trunk", "top", ("chest", (0.135, 0.29, 0), 0.082), ("chest", (-0.135, 0.29, 0), 0.082),
-           ("chest", (0.062, -0.03, 0), 0.092), ("chest", (-0.062, -0.03, 0), 0.092), bias=0.01)  # fmt: skip
+           ("chest", (0.062, -0.03, 0), 0.092), ("chest", (-0.062, -0.03, 0), 0.092), bias=0.01, limb="body")  # fmt: skip
     b.part("neck", "skin", ("chest", (0, 0.36, 0), 0.052), ("head", (0, 0.05, 0.01), 0.05), bias=-0.02)
     b.part("collar", "collar", ("chest", (0.045, 0.352, 0.052), 0.014), ("chest", (-0.045, 0.352, 0.052), 0.014),
            ("chest", (0, 0.30, 0.078), 0.012), bias=0.03)  # fmt: skip
@@ -77,7 +77,7 @@ def _trunk(b: Builder) -> None:
 
 def _head(b: Builder) -> None:
     b.joint("head", "chest", (0, 0.40, 0.01), "head", (0.06, 0.06, 0.05))
-    b.part("skull", "skin", ("head", (0, 0.135, 0.012), 0.098), ("head", (0, 0.07, 0.035), 0.066))
+    b.part("skull", "skin", ("head", (0, 0.135, 0.012), 0.098), ("head", (0, 0.07, 0.035), 0.066), limb="head")
     b.part("hair", "hair", ("head", (0, 0.155, -0.012), 0.104), ("head", (0, 0.12, -0.045), 0.088), bias=-0.004)
     b.part("locks", "locks", ("head", (0.05, 0.10, -0.05), 0.062), ("head", (-0.05, 0.10, -0.05), 0.062),
            ("head", (0, -0.02, -0.065), 0.05), bias=-0.02)  # fmt: skip
@@ -100,10 +100,10 @@ def _arm(b: Builder, side: str, x: float) -> None:
     b.joint(arm, "chest", (0.168 * x, 0.295, 0), "arm", (0.05, 0.08, 0.05))
     b.joint(forearm, arm, (0, -0.28, 0), "forearm", (0.05, 0.08, 0.05))
     b.joint(hand, forearm, (0, -0.25, 0), "arm", (0.05, 0.06, 0.05))
-    b.part(f"{side}_upper_arm", "top", (arm, (0, 0, 0), 0.062), (arm, (0, -0.14, 0), 0.052), (arm, (0, -0.28, 0), 0.043), bias=0.085)
-    b.part(f"{side}_sleeve", "sleeve", (forearm, (0, 0, 0), 0.043), (forearm, (0, -0.08, 0), 0.043), (forearm, (0, -0.235, 0), 0.030), bias=0.09)
-    b.part(f"{side}_palm", "skin", (hand, (0, 0, 0), 0.029), (hand, (0, -0.06, 0.008), 0.034), (hand, (0, -0.125, 0.02), 0.020), bias=0.1)
-    b.part(f"{side}_thumb", "skin", (hand, (-0.012 * x, -0.03, 0.02), 0.017), (hand, (-0.02 * x, -0.075, 0.045), 0.012), bias=0.1)
+    b.part(f"{side}_upper_arm", "top", (arm, (0, 0, 0), 0.062), (arm, (0, -0.14, 0), 0.052), (arm, (0, -0.28, 0), 0.043), bias=0.085, limb=arm)
+    b.part(f"{side}_sleeve", "sleeve", (forearm, (0, 0, 0), 0.043), (forearm, (0, -0.08, 0), 0.043), (forearm, (0, -0.235, 0), 0.030), bias=0.09, limb=arm)
+    b.part(f"{side}_palm", "skin", (hand, (0, 0, 0), 0.029), (hand, (0, -0.06, 0.008), 0.034), (hand, (0, -0.125, 0.02), 0.020), bias=0.1, limb=arm)
+    b.part(f"{side}_thumb", "skin", (hand, (-0.012 * x, -0.03, 0.02), 0.017), (hand, (-0.02 * x, -0.075, 0.045), 0.012), bias=0.1, limb=arm)
     b.point(f"{side}_shoulder", arm, (0, 0, 0), (f"{side}_upper_arm",), ("trunk",), (x, 0, 0), -0.6)
     b.point(f"{side}_elbow", forearm, (0, 0, 0), (f"{side}_upper_arm", f"{side}_sleeve"))
     b.point(f"{side}_wrist", hand, (0, 0, 0), (f"{side}_sleeve", f"{side}_palm"))
@@ -115,8 +115,8 @@ def _leg(b: Builder, side: str, x: float) -> None:
     b.joint(thigh, "pelvis", (0.095 * x, 0, 0), "thigh", (0.05, 0.07, 0.05))
     b.joint(shin, thigh, (0, -0.43, 0), "shin", (0.05, 0.07, 0.05))
     b.joint(foot, shin, (0, -0.41, 0), "hips", (0.04, 0.04, 0.06))
-    b.part(f"{side}_upper_leg", "bottom", (thigh, (0, 0, 0), 0.085), (thigh, (0, -0.2, 0), 0.072), (thigh, (0, -0.43, 0), 0.056))
-    b.part(f"{side}_lower_leg", "legs", (shin, (0, 0, 0), 0.055), (shin, (0, -0.13, -0.012), 0.055), (shin, (0, -0.40, 0), 0.035), bias=-0.01)
+    b.part(f"{side}_upper_leg", "bottom", (thigh, (0, 0, 0), 0.085), (thigh, (0, -0.2, 0), 0.072), (thigh, (0, -0.43, 0), 0.056), limb=thigh)
+    b.part(f"{side}_lower_leg", "legs", (shin, (0, 0, 0), 0.055), (shin, (0, -0.13, -0.012), 0.055), (shin, (0, -0.40, 0), 0.035), bias=-0.01, limb=thigh)
     b.part(f"{side}_shoe", "shoe", (foot, (0, -0.02, -0.03), 0.042), (foot, (0, -0.045, 0.11), 0.030), (foot, (0, -0.05, 0.0), 0.034), bias=0.005)
     b.part(f"{side}_sole", "sole", (foot, (0, -0.072, -0.035), 0.016), (foot, (0, -0.072, 0.12), 0.014), bias=0.002)
     b.point(f"{side}_hip", thigh, (0, 0, 0), (f"{side}_upper_leg",), ("seat",), (x, 0, 0), -0.6)

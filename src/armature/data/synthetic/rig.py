@@ -58,12 +58,14 @@ class Rig:
         groups: (J,) the column of proportions that stretches what is fixed to the joint; stretch: (J, 3) how much.
         ball_joint, ball_at, ball_radius: (S,), (S, 3), (S,).
         part_balls: (A, 4) ball indices, the last one repeated; part_bias: (A,) added to the depth when parts are sorted.
-        part_material: (A,) index into ``materials``; 255 parts at most.
+        part_material: (A,) index into ``materials``; 255 parts at most. spans: per material its first part and the one
+            after its last: parts are sorted by material. part_limb: (A,) parts of one limb are lit as one.
         point_joint, point_at: (K,), (K, 3).
         carriers: (K, 256) bool, part p shows point k; surface: the same, but only while the normal looks at the viewer.
         normals: (K, 3) in the joint's frame; facing: (K,) least view component of the normal for the surface to show it.
         weights, mean, spread, swing: (O,), (O, J, 3) radians; phase: (J,) radians; limits: (2, J, 3) radians.
         reach: height of the figure at rest, in its own units: what the scale of a picture refers to.
+        handed: True if half of the figures are drawn mirrored (a hand); shadow: whether it stands on a floor.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Rig:
     part_balls: Ints
     part_bias: Floats
     part_material: Ints
+    part_limb: Ints
+    spans: tuple[tuple[int, int], ...]
     materials: tuple[str, ...]
     point_joint: Ints
     point_at: Floats
@@ -93,7 +97,8 @@ class Rig:
     limits: Floats
     view: View
     reach: float
-    gloss: float = 1.0
+    handed: bool
+    shadow: bool
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ class Builder:
     def __init__(self, name: str) -> None:
         self.name = name
         self._joints: dict[str, tuple[str | None, Vector, str, Vector]] = {}
-        self._parts: dict[str, tuple[str, list[tuple[str, Vector, float]], float]] = {}
+        self._parts: dict[str, tuple[str, list[tuple[str, Vector, float]], float, str]] = {}
         self._points: dict[str, _Point] = {}
         self._limits: dict[str, tuple[Vector, Vector]] = {}
 
@@ -120,9 +125,9 @@ class Builder:
         """Adds a joint at a place in its parent's frame."""
         self._joints[name] = (parent, at, group, stretch)
 
-    def part(self, name: str, material: str, *balls: tuple[str, Vector, float], bias: float = 0.0) -> None:
-        """Adds a part: the hull of balls, each (joint, place, radius)."""
-        self._parts[name] = (material, list(balls), bias)
+    def part(self, name: str, material: str, *balls: tuple[str, Vector, float], bias: float = 0.0, limb: str = "") -> None:
+        """Adds a part: the hull of balls, each (joint, place, radius); parts of one limb show no seam."""
+        self._parts[name] = (material, list(balls), bias, limb or name)
 
     def point(
         self,
@@ -146,7 +151,7 @@ class Builder:
         """True if every name is a point of this figure."""
         return all(spelling(n) in self._points for n in names)
 
-    def build(self, names: Sequence[str], poses: Sequence[Pose], view: View, reach: float, gloss: float = 1.0) -> Rig:
+    def build(self, names: Sequence[str], poses: Sequence[Pose], view: View, reach: float, handed: bool = False, shadow: bool = False) -> Rig:
         """The figure as arrays, with the K points in the order of ``names``."""
         order = list(self._joints)
         index = {n: i for i, n in enumerate(order)}
@@ -154,7 +159,9 @@ class Builder:
         part_names = tuple(sorted(self._parts, key=lambda p: self._parts[p][0]))
         balls = [b for p in part_names for b in self._parts[p][1]]
         points = [self._points[spelling(n)] for n in names]
-        materials = tuple(sorted({m for m, _, _ in self._parts.values()}))
+        materials = tuple(sorted({m for m, *_ in self._parts.values()}))
+        worn = [self._parts[p][0] for p in part_names]
+        limbs = [self._parts[p][3] for p in part_names]
         return Rig(
             name=self.name,
             levels=self._levels(index),
@@ -168,12 +175,14 @@ class Builder:
             part_balls=self._part_balls(part_names),
             part_bias=np.array([self._parts[p][2] for p in part_names], float),
             part_material=np.array([materials.index(self._parts[p][0]) for p in part_names]),
+            part_limb=np.array([limbs.index(limb) for limb in limbs]),
+            spans=tuple((worn.index(m), worn.index(m) + worn.count(m)) for m in materials),
             materials=materials,
-            point_joint=np.array([index[p.joint] for p in points]),
-            point_at=np.array([p.at for p in points], float),
+            point_joint=np.array([index[p.joint] for p in points], int),
+            point_at=np.array([p.at for p in points], float).reshape(-1, 3),
             carriers=_table([p.shown_by for p in points], part_names),
             surface=_table([p.surface for p in points], part_names),
-            normals=np.array([p.normal for p in points], float),
+            normals=np.array([p.normal for p in points], float).reshape(-1, 3),
             facing=np.array([p.facing for p in points], float),
             weights=np.cumsum([p.weight for p in poses]) / sum(p.weight for p in poses),
             mean=np.radians([_angles(p.mean, order) for p in poses]),
@@ -183,7 +192,8 @@ class Builder:
             limits=self._limit_array(order),
             view=view,
             reach=reach,
-            gloss=gloss,
+            handed=handed,
+            shadow=shadow,
         )
 
     def _levels(self, index: dict[str, int]) -> tuple[tuple[Ints, Ints], ...]:

@@ -56,8 +56,8 @@ def compose(rig: Rig, settings: Settings, rng: np.random.Generator) -> tuple[Ima
     scale, centre = _places(rig, figures, settings, rng)
     placed = _draw(canvas, rig, figures, scale, centre, light, rng)
     if float(rng.random()) < settings.occluders:
-        _draw_occluder(canvas, settings, rng)
-    image = paint.develop(canvas, 3 if max(height, width) < 200 else 5, rng)
+        backdrop.place_things(canvas.image, int(rng.integers(1, 3)), rng, canvas.labels, canvas.light)
+    image = paint.develop(canvas, 2 * round(max(height, width) / 110) + 1, rng)
     return image, canvas.labels, _truth(canvas, rig, figures, placed, scale, crowded)
 
 
@@ -68,9 +68,11 @@ def _draw(canvas: paint.Canvas, rig: Rig, figures: Figures, scale: Floats, centr
     paints, worn = colours(rig.materials, len(scale), rng)
     for figure in range(len(scale)):
         number = figure + 1 if label is None else label
+        if rig.shadow:
+            paint.shade_floor(canvas, shapes, figure)
         paint.paint(canvas, rig, shapes, placed, paints, worn, figure, number)
         if label is None:
-            paint.dress(canvas, rig, shapes, float(scale[figure]), figure, number, rng)
+            paint.dress(canvas, rig, shapes, paints, float(scale[figure]), figure, number, rng)
     return placed
 
 
@@ -109,17 +111,6 @@ def _draw_crowd(canvas: paint.Canvas, rig: Rig, settings: Settings, light: Float
     spread = rng.random((count, 2)) * (0.45 * width, 0.18 * height)
     centre = spread[np.argsort(spread[:, 1])] + (left, top)
     _draw(canvas, rig, figures, np.full(count, tall / rig.reach), centre, light, rng, CROWD)
-
-
-def _draw_occluder(canvas: paint.Canvas, settings: Settings, rng: np.random.Generator) -> None:
-    """A thing in front of everybody: nobody's part, so what it covers is hidden."""
-    height, width = settings.size
-    for _ in range(int(rng.integers(1, 3))):
-        kind, x, y, size, turn, ratio, r, g, b = rng.random(9).tolist()
-        length = (0.06 + 0.2 * size * size) * min(height, width)
-        outline = backdrop.shape(canvas.image, kind, np.array([x * width, y * height]), length, turn, ratio, (r * 255, g * 255, b * 255))
-        cv2.fillConvexPoly(canvas.labels, outline, 0, cv2.LINE_8, 4)
-        cv2.fillConvexPoly(canvas.light, outline, 122, cv2.LINE_8, 4)
 
 
 def _truth(canvas: paint.Canvas, rig: Rig, figures: Figures, placed: paint.Placed, scale: Floats, crowded: bool) -> Truth:
