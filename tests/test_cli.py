@@ -22,7 +22,7 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("arguments", [["--help"], ["system", "--help"], ["--version"], ["train", "--help"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     done = _python(
-        f"import sys; from armature.cli import main; c = main({arguments}); print(sorted({HEAVY} & set(sys.modules)), c)"
+        f"import sys; from armature.cli import main as m; c = m({arguments}); print(sorted({HEAVY} & set(sys.modules)), c)"
     )
     assert done.stdout.strip().endswith("[] 0"), done.stdout + done.stderr
 
