@@ -21,9 +21,8 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["system", "--help"], ["--version"], ["train", "--help"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
-    done = _python(
-        f"import sys; from armature.cli import main as m; c = m({arguments}); print(sorted({HEAVY} & set(sys.modules)), c)"
-    )
+    code = f"import sys; from armature.cli import main; code = main({arguments})"
+    done = _python(f"{code}; print(sorted({HEAVY} & set(sys.modules)), code)")
     assert done.stdout.strip().endswith("[] 0"), done.stdout + done.stderr
 
 
