@@ -13,3 +13,16 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """A data set that cannot be read as it is; the message names the file and the field."""
+
+
+class Interrupted(Exception):
+    """A run that was asked to stop (Ctrl-C, SIGTERM) and has put its state away; the message says how to go on.
+
+    Args:
+        message: for the user, with the command that goes on.
+        code: exit code of the program: 128 + the signal's number.
+    """
+
+    def __init__(self, message: str, code: int = 130) -> None:
+        super().__init__(message)
+        self.code = code
