@@ -77,6 +77,18 @@ def test_the_area_changes_similarity() -> None:
         Judge(MEASURED, area="mask")
 
 
+def test_verifying_follows_the_same_rules() -> None:
+    truth, predictions = data()
+    judge = Judge(MEASURED, sigmas=0.09, area="box", max_detections=4)
+    differences = judge.verify(truth, predictions)
+    assert differences.equal
+    assert (
+        differences.ours["AP"]
+        == judge(truth, predictions).numbers["AP"]
+        != Judge(MEASURED)(truth, predictions).numbers["AP"]
+    )
+
+
 def test_sizes_without_people_are_not_a_number() -> None:
     numbers = Judge(MEASURED)(*data(area=100.0)).numbers
     assert math.isnan(numbers["APm"]) and math.isnan(numbers["ARl"]) and not math.isnan(numbers["AP"])

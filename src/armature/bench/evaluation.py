@@ -32,7 +32,7 @@ SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87,
 
 @dataclass
 class Timing:
-    """Seconds of one tool (wall clock, one process; the median where repeated) and its ten numbers."""
+    """CPU seconds of one tool in one process (the median where repeated) and its ten numbers."""
 
     tool: str
     reading: float
@@ -74,17 +74,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _time_ours(truth_file: Path, results_file: Path, repeat: int) -> Timing:
-    started = time.perf_counter()
+    started = time.process_time()
     truth = Truth.from_coco(truth_file)
     predictions = Predictions.from_coco(results_file, truth)
-    reading = time.perf_counter() - started
+    reading = time.process_time() - started
     rounds = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = time.process_time()
         matches = oks.match(truth, predictions, SIGMAS)
-        middle = time.perf_counter()
+        middle = time.process_time()
         numbers = oks.accumulate(matches).numbers()
-        rounds.append((middle - start, time.perf_counter() - middle))
+        rounds.append((middle - start, time.process_time() - middle))
     middling = sorted(rounds, key=sum)[len(rounds) // 2]
     return Timing("armature", reading, *middling, numbers)
 
@@ -92,15 +92,15 @@ def _time_ours(truth_file: Path, results_file: Path, repeat: int) -> Timing:
 def _time_coco(tool: str, truth_file: Path, results_file: Path, coco: Any, coco_eval: Any) -> Timing:
     """One timing of a tool with pycocotools' interface; once, as it takes seconds."""
     with contextlib.redirect_stdout(io.StringIO()):
-        started = time.perf_counter()
+        started = time.process_time()
         annotated = coco(str(truth_file))
         judge = coco_eval(annotated, annotated.loadRes(str(results_file)), "keypoints")
         judge.params.kpt_oks_sigmas = SIGMAS
-        start = time.perf_counter()
+        start = time.process_time()
         judge.evaluate()
-        middle = time.perf_counter()
+        middle = time.process_time()
         judge.accumulate()
-        end = time.perf_counter()
+        end = time.process_time()
     return Timing(tool, start - started, middle - start, end - middle, verify.numbers(judge))
 
 
@@ -128,7 +128,10 @@ def _show(timings: list[Timing], title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"COCO keypoint evaluation: {title}", caption="seconds, one process")
+    table = Table(
+        title=f"COCO keypoint evaluation: {title}",
+        caption="CPU seconds, one process, which other work on the machine disturbs least",
+    )
     for column in ("tool", "read", "match", "accumulate", "match + accumulate", "speed-up", "largest difference"):
         table.add_column(column, justify="left" if column == "tool" else "right")
     for timing in timings:

@@ -13,6 +13,7 @@ import numpy as np
 from armature.errors import UserError
 from armature.evaluation import oks, pck
 from armature.evaluation.results import AREA_SOURCES, Predictions, Truth
+from armature.evaluation.verify import Differences, compare
 
 if TYPE_CHECKING:
     from armature.structures import Skeleton
@@ -76,6 +77,10 @@ class Judge:
         numbers |= localisation.numbers(truth.names, self.thresholds)
         card = self._card(truth, predictions, images_predicted)
         return Verdict(numbers, card, matches, localisation, pck.image_oks(truth, localisation))
+
+    def verify(self, truth: Truth, predictions: Predictions) -> Differences:
+        """The ten OKS numbers by these rules from this package and from pycocotools, side by side."""
+        return compare(truth.with_areas(self.area), predictions, self.sigmas, self.max_detections)
 
     def _card(self, truth: Truth, predictions: Predictions, images_predicted: int | None) -> dict[str, Any]:
         """The protocol card: everything besides the network that moves the numbers."""

@@ -5,6 +5,8 @@ labelled people, the highest OKS first (the nearest where OKS is equal, as when 
 of the image's annotations, crowds and unlabelled people included. No similarity is too low for a pair, so with one
 person in each image the best-scored prediction is always the one that is measured, however bad it is. People that
 are left without a prediction count as wrong in PCK and have no pixel error; ``matched`` is the share that has one.
+Where many people share an image, the mean error is ruled by those whose prediction shows somebody else, and the
+median says more.
 """
 
 from __future__ import annotations

@@ -56,14 +56,25 @@ def verify(
 ) -> Differences:
     """Both evaluators on the same data, with the skeleton's sigmas (or the documented default).
 
-    Annotation ids are counted anew from 1 for pycocotools, which takes a match with id 0 for no match.
+    For other sigmas or areas use ``Judge.verify``. Annotation ids are counted anew from 1 for pycocotools, which
+    takes a match with id 0 for no match.
 
     Raises:
         UserError: pycocotools is not installed.
     """
     from armature.skeletons import sigmas_or_default
 
-    sigmas = np.array(sigmas_or_default(skeleton))
+    return compare(truth, predictions, np.array(sigmas_or_default(skeleton)), max_detections)
+
+
+def compare(
+    truth: Truth, predictions: Predictions, sigmas: NDArray[np.float64], max_detections: int = oks.MAX_DETECTIONS
+) -> Differences:
+    """Both evaluators on the same data with these sigmas, (K,).
+
+    Raises:
+        UserError: pycocotools is not installed.
+    """
     return Differences(
         oks.evaluate(truth, predictions, sigmas, max_detections), reference(truth, predictions, sigmas, max_detections)
     )
