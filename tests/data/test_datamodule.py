@@ -65,11 +65,16 @@ class Stop(pl.Callback):
         self._maybe(trainer, "epoch")
 
 
-def fit(module: KeypointData, *callbacks: pl.Callback, resume: Path | None = None) -> Witness:
+def fit(module: KeypointData, *callbacks: pl.Callback, resume: Path | None = None, limit: int | None = None) -> Witness:
     witness = Witness()
     options: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
     trainer = pl.Trainer(
-        max_epochs=3, accelerator="cpu", callbacks=list(callbacks), enable_checkpointing=bool(callbacks), **options
+        max_epochs=3,
+        accelerator="cpu",
+        limit_train_batches=limit,
+        callbacks=list(callbacks),
+        enable_checkpointing=bool(callbacks),
+        **options,
     )
     trainer.fit(witness, datamodule=module, ckpt_path=resume, weights_only=False if resume else None)
     return witness
@@ -83,6 +88,16 @@ def test_a_resumed_run_sees_what_the_whole_one_sees(hook: str, step: int, dots: 
     first = fit(data(dots(16)), Stop(tmp_path / "stop.ckpt", step, hook)).seen[:step]
     second = fit(data(dots(16)), resume=tmp_path / "stop.ckpt").seen
     assert first + second == expected.seen
+
+
+@pytest.mark.parametrize(("hook", "step"), [("epoch", 2), ("validation", 2), ("batch", 3)])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_resumed_run_of_shortened_epochs_does_too(hook: str, step: int, dots: Callable, tmp_path: Path) -> None:
+    expected = fit(data(dots(16)), limit=2)
+    first = fit(data(dots(16)), Stop(tmp_path / "stop.ckpt", step, hook), limit=2).seen[:step]
+    second = fit(data(dots(16)), resume=tmp_path / "stop.ckpt", limit=2).seen
+    assert first + second == expected.seen
+    assert len(expected.seen) == 6
 
 
 def test_validation_sees_every_image_once(dots: Callable) -> None:
@@ -145,9 +160,9 @@ def test_bad_pictures_can_be_left_out(write_coco: Callable, make_coco: Callable,
 def test_nothing_left_is_an_error(dots: Callable) -> None:
     source = dots(2)
     source.check = lambda: [Problem(i, "x.jpg", "gone") for i in range(2)]
-    with pytest.warns(UserWarning), pytest.raises(DataError, match="data.train: no picture is left"):
+    with pytest.warns(UserWarning), pytest.raises(DataError, match=r"data\.train: no picture is left"):
         KeypointData(train=source, on_bad_image="skip").train_dataloader()
-    with pytest.raises(DataError, match="data.val: none given"):
+    with pytest.raises(DataError, match=r"data\.val: none given"):
         KeypointData(train=dots(2)).val_dataloader()
 
 

@@ -52,7 +52,7 @@ def test_a_subset_has_the_problems_of_its_images(dots: Callable) -> None:
 
 @pytest.mark.parametrize("make", [lambda: Fraction(0), lambda: Fraction(1.5), lambda: Fold(5, 5), lambda: Fold(0, 1)])
 def test_splits_that_cannot_be_are_refused(make: Callable) -> None:
-    with pytest.raises(ConfigError, match="split: .*found"):
+    with pytest.raises(ConfigError, match=r"split: .*found"):
         make()
 
 

@@ -42,6 +42,7 @@ class KeypointData(LightningDataModule):
             longer epochs.
         on_bad_image: "fail" lists every bad picture and stops before training; "skip" leaves them out and says so.
         pin_memory: page-locked batches; None where there is a GPU.
+        root: where the data lies, for the config's own references (``${data.root}``); not used here.
 
     Raises:
         ConfigError: neither or both ways of giving the data, unknown ``on_bad_image``.
@@ -68,6 +69,7 @@ class KeypointData(LightningDataModule):
         samples_per_epoch: int | None = None,
         on_bad_image: str = "fail",
         pin_memory: bool | None = None,
+        root: str | None = None,
     ) -> None:
         super().__init__()
         if (source is None) == (train is None and val is None) or (source is None) != (split is None):

@@ -24,7 +24,10 @@ class Loader(DataLoader[Sample]):
     iterators before it tells the sampler the epoch of a resumed run.
     """
 
-    batches = 0
+    #: The epoch that was last begun, and how many of its batches have been handed out.
+    position = (0, 0)
+    #: The position of the run that is resumed, until the next epoch begins.
+    resumed: tuple[int, int] | None = None
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         return self._run()
@@ -32,21 +35,23 @@ class Loader(DataLoader[Sample]):
     def _run(self) -> Iterator[Batch]:
         order = self.sampler
         assert isinstance(order, Order)
-        self.batches = order.skip // (self.batch_size or 1)
+        epoch, batches = self.resumed or (order.epoch, 0)
+        self.resumed = None
+        # A state from the end of an epoch belongs to nothing that is still to come.
+        done = batches if epoch == order.epoch and batches < len(self) else 0
+        self.position, order.skip = (order.epoch, done), done * (self.batch_size or 1)
         for batch in super().__iter__():
             order.skip = 0  # not before: without workers the order is asked for with the first batch
-            self.batches += 1
+            self.position = (self.position[0], self.position[1] + 1)
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch and how many of its batches have been handed out."""
-        return {"epoch": getattr(self.sampler, "epoch", 0), "batches": self.batches}
+        return {"epoch": self.position[0], "batches": self.position[1]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continues after the saved batch, if the coming epoch is the saved one and was not at its end."""
-        order = self.sampler
-        if isinstance(order, Order) and state["epoch"] == order.epoch and state["batches"] < len(self):
-            order.skip = state["batches"] * (self.batch_size or 1)
+        """Continues after the saved batch, if the next epoch is the saved one and was not at its end."""
+        self.resumed = (state["epoch"], state["batches"])
 
 
 def make_loader(

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -21,7 +22,9 @@ from armature.data.source import Picture, Problem
 from armature.errors import DataError
 from armature.structures import Record, Skeleton
 
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+#: How files begin and how whole ones end: a JPEG with its end marker, a PNG with an IEND chunk of 12 bytes.
+_JPEG, _PNG = b"\xff\xd8", b"\x89PNG"
+_JPEG_END, _PNG_END = b"\xff\xd9", b"IEND"
 _ORIENTATION = 0x0112  # EXIF tag; 5 to 8 lie on their side
 
 
@@ -35,12 +38,19 @@ def read_picture(path: str | Path) -> Picture:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise DataError(f"{path}: {_why(error)}") from error
-    if data[:2].tobytes() == _JPEG_START and data[-2:].tobytes() != _JPEG_END:
-        # OpenCV paints what is missing of a truncated JPEG grey and says nothing; Pillow refuses.
+    if not _complete(data[:4].tobytes(), data[-12:].tobytes()):
+        # OpenCV paints what is missing of a truncated picture grey and says nothing; Pillow refuses.
         return _read_carefully(path, data)
     # OpenCV answers None for what it does not know (or raises, for nothing at all).
     picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
     return _read_carefully(path, data) if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+
+
+def _complete(head: bytes, tail: bytes) -> bool:
+    """False for a JPEG or PNG that may be cut off, from its first 4 and last 12 bytes; True if nothing is known."""
+    if head.startswith(_JPEG):
+        return tail.endswith(_JPEG_END)
+    return tail[4:8] == _PNG_END if head == _PNG else True
 
 
 def _read_carefully(path: str | Path, data: NDArray[np.uint8]) -> Picture:
@@ -74,18 +84,23 @@ def fault(path: str | Path, size: tuple[int, int]) -> str | None:
             found, kind, orientation = (image.height, image.width), image.format, 1
             if found != tuple(size):
                 orientation = image.getexif().get(_ORIENTATION, 1)
-            file.seek(-min(12, os.fstat(file.fileno()).st_size), os.SEEK_END)
-            tail = file.read()
-        complete = (kind == "JPEG" and tail[-2:] == _JPEG_END) or (kind == "PNG" and tail[4:8] == b"IEND")
-        if not complete:
-            with Image.open(path) as image:
-                image.load()
+            if kind not in ("JPEG", "PNG") or not _complete(*_ends(file)):
+                file.seek(0)
+                with Image.open(file) as again:
+                    again.load()
     except (OSError, SyntaxError, ValueError) as error:
         return _why(error)
     if found == tuple(size):
         return None
     turned = " (EXIF says it is turned: store the pixels upright)" if orientation > 4 else ""
     return f"the picture is {found[1]} x {found[0]}, the annotations say {size[1]} x {size[0]} (width x height){turned}"
+
+
+def _ends(file: BinaryIO) -> tuple[bytes, bytes]:
+    file.seek(0)
+    head = file.read(4)
+    file.seek(-min(12, os.fstat(file.fileno()).st_size), os.SEEK_END)
+    return head, file.read()
 
 
 def _why(error: Exception) -> str:
