@@ -53,7 +53,13 @@ def _sizes(height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
     return (int(full[1]), int(full[0])), (int(small[0]), int(small[1]))
 
 
-def place_things(image: Image, count: int, rng: np.random.Generator, labels: NDArray[np.uint16] | None = None, light: Image | None = None) -> None:
+def place_things(
+    image: Image,
+    count: int,
+    rng: np.random.Generator,
+    labels: NDArray[np.uint16] | None = None,
+    light: Image | None = None,
+) -> None:
     """Pastes things at random places, far ones first; with ``labels`` and ``light`` they hide whoever is there."""
     height, width = image.shape[:2]
     for which, x, y in sorted(rng.random((count, 3)).tolist(), key=lambda n: n[2]):
@@ -108,8 +114,10 @@ def _outdoors(height: int, width: int, horizon: int, rng: np.random.Generator) -
     blue = np.array([110, 160, 215], np.float32) + rng.normal(0, 22, 3).astype(np.float32)
     picture = blue * (1 - 0.4 * down) + np.float32(150) * 0.6 * down + np.maximum(_cloud(height, width, 22.0, rng), 0)
     for layer in range(int(rng.integers(1, 4))):
-        tops = horizon - (0.16 - 0.05 * layer) * height * (0.7 + np.cumsum(rng.normal(0, 0.02, width)) + 0.3 * np.sin(np.arange(width) / rng.uniform(18, 60)))
-        outline = np.concatenate([np.stack([np.arange(width), tops], 1), [[width, height], [0, height]]]).astype(np.int32)
+        x = np.arange(width)
+        rugged = 0.7 + np.cumsum(rng.normal(0, 0.02, width)) + 0.3 * np.sin(x / rng.uniform(18, 60))
+        tops = horizon - (0.16 - 0.05 * layer) * height * rugged
+        outline = np.concatenate([np.stack([x, tops], 1), [[width, height], [0, height]]]).astype(np.int32)
         green = np.array([70, 105, 75]) + rng.normal(0, 22, 3) + 22 * (1 - layer)
         cv2.fillPoly(picture, [outline], tuple(float(v) for v in green))
     picture[horizon:] = _floor(height - horizon, width, 2, rng)
@@ -137,8 +145,9 @@ def _street(height: int, width: int, horizon: int, rng: np.random.Generator) -> 
 def _floor(height: int, width: int, style: int, rng: np.random.Generator) -> _Pixels:
     """Boards, tiles, or grass and sand, seen at a slant."""
     near = np.linspace(0.05, 1, height)[:, None]
-    colour = np.array(_colour(rng)) if style < 2 else np.array([[96, 120, 66], [176, 156, 116]][int(rng.integers(2))]) + rng.normal(0, 14, 3)
-    floor = np.broadcast_to(colour, (height, width, 3)).astype(np.float32) * (0.82 + 0.25 * near[..., None].astype(np.float32))
+    natural = np.array([[96, 120, 66], [176, 156, 116]][int(rng.integers(2))]) + rng.normal(0, 14, 3)
+    colour = np.array(_colour(rng)) if style < 2 else natural
+    floor = (colour * (0.82 + 0.25 * near[..., None])).astype(np.float32).repeat(width, 1)
     x = (np.arange(width) - width * rng.uniform(0.2, 0.8))[None] / near
     across = np.sin(x / rng.uniform(14, 34)) if style < 2 else 0.0
     along = np.sin(rng.uniform(4, 9) / near) if style == 1 else 1.0
@@ -154,14 +163,16 @@ def _colour(rng: np.random.Generator) -> tuple[float, float, float]:
 
 
 def _gradient(height: int, width: int, strength: float, rng: np.random.Generator) -> _Pixels:
-    corners = (np.array(_colour(rng)) + rng.normal(0, strength, (2, 2, 1)) + rng.normal(0, strength * 0.5, (2, 2, 3))).astype(np.float32)
-    return cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    grey = rng.normal(0, strength, (2, 2, 1)) + rng.normal(0, strength * 0.5, (2, 2, 3))
+    corners = np.array(_colour(rng)) + grey
+    return cv2.resize(corners.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
 
 
 def _cloud(height: int, width: int, strength: float, rng: np.random.Generator) -> _Pixels:
     """Noise of many sizes around 0."""
     total = np.zeros((height, width, 3), np.float32)
     for cells, share in ((5, 1.0), (17, 0.6), (60, 0.45), (160, 0.4)):
-        grey = rng.normal(0, strength * share, (cells, cells, 1)) + rng.normal(0, strength * share * 0.2, (cells, cells, 3))
+        height_of = strength * share
+        grey = rng.normal(0, height_of, (cells, cells, 1)) + rng.normal(0, height_of * 0.2, (cells, cells, 3))
         total += cv2.resize(grey.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     return total

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from armature.data.synthetic import animal, generic, hand, person
-from armature.data.synthetic.rig import Rig
+from armature.data.synthetic.rig import Builder, Pose, Rig, View
 from armature.structures import Skeleton
 
 #: Tried in this order; the first that has all the points is drawn.
-_KNOWN = (
+_KNOWN: tuple[tuple[Callable[[], Builder], Sequence[Pose], View, float, dict[str, bool]], ...] = (
     (person.builder, person.POSES, person.VIEW, person.REACH, {"shadow": True}),
     (hand.builder, hand.POSES, hand.VIEW, hand.REACH, {"handed": True}),
     (animal.mouse, animal.MOUSE_POSES, animal.MOUSE_VIEW, animal.MOUSE_REACH, {}),

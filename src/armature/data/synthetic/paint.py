@@ -38,7 +38,7 @@ class Canvas(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """Figures on the picture, in px: points (P, K, 2); balls (P, S, 2); radii (P, S); depth (P, S), greater is nearer."""
+    """Figures on the picture, px: points (P, K, 2), balls (P, S, 2), radii (P, S); depth (P, S), greater is nearer."""
 
     points: Floats
     balls: Floats
@@ -78,7 +78,16 @@ def outlines(rig: Rig, placed: Placed, towards_light: Floats) -> NDArray[np.int3
     return np.rint((points - 0.5) * _ONE).astype(np.int32)
 
 
-def paint(canvas: Canvas, rig: Rig, shapes: NDArray[np.int32], placed: Placed, colours: Floats, worn: NDArray[np.bool_], figure: int, label: int) -> None:
+def paint(
+    canvas: Canvas,
+    rig: Rig,
+    shapes: NDArray[np.int32],
+    placed: Placed,
+    colours: Floats,
+    worn: NDArray[np.bool_],
+    figure: int,
+    label: int,
+) -> None:
     """Draws one figure of the batch, parts from far to near; ``label`` is its number in the label map."""
     nearness = placed.depth[figure, rig.part_balls].mean(-1) + rig.part_bias
     width = placed.radii[figure, rig.part_balls].max(1)
@@ -87,7 +96,8 @@ def paint(canvas: Canvas, rig: Rig, shapes: NDArray[np.int32], placed: Placed, c
     widths = width[order].tolist()
     paints, limbs = colours[figure, rig.part_material[order]].tolist(), rig.part_limb[order].tolist()
     image, labels, light = canvas
-    base, cores, limb = label << 8, [], -1
+    base, limb = label << 8, -1
+    cores: list[tuple[NDArray[np.int32], bool]] = []
     for part, width, colour, here in zip(order.tolist(), widths, paints, limbs, strict=True):
         if here != limb and cores:
             _kindle(light, cores)
@@ -120,7 +130,16 @@ def shade_floor(canvas: Canvas, shapes: NDArray[np.int32], figure: int) -> None:
     cv2.ellipse(canvas.light, centre, (width // 2, width // 9), 0, 0, 360, 104, -1, cv2.LINE_8, _SHIFT)
 
 
-def dress(canvas: Canvas, rig: Rig, shapes: NDArray[np.int32], colours: Floats, scale: float, figure: int, label: int, rng: np.random.Generator) -> None:
+def dress(
+    canvas: Canvas,
+    rig: Rig,
+    shapes: NDArray[np.int32],
+    colours: Floats,
+    scale: float,
+    figure: int,
+    label: int,
+    rng: np.random.Generator,
+) -> None:
     """Puts cloth patterns on one painted figure."""
     names = rig.materials
     for name, (share, longer) in PATTERNED.items():
@@ -131,7 +150,9 @@ def dress(canvas: Canvas, rig: Rig, shapes: NDArray[np.int32], colours: Floats, 
         if longer in names and np.array_equal(colours[figure, names.index(longer)], colours[figure, cloths[0]]):
             cloths.append(names.index(longer))
         spans = [rig.spans[c] for c in cloths]
-        left, top, right, bottom = _bounds(np.concatenate([shapes[figure, a:b, 0] for a, b in spans]), canvas.labels.shape)
+        left, top, right, bottom = _bounds(
+            np.concatenate([shapes[figure, a:b, 0] for a, b in spans]), canvas.labels.shape
+        )
         if right - left < 3 or bottom - top < 3:
             continue
         region = canvas.labels[top:bottom, left:right]
@@ -146,7 +167,7 @@ def dress(canvas: Canvas, rig: Rig, shapes: NDArray[np.int32], colours: Floats, 
 
 def _wearing(region: NDArray[np.uint16], label: int, first: int, last: int) -> Image:
     """255 where the figure's parts first..last - 1 are on top."""
-    return cv2.inRange(region, (label << 8) + first, (label << 8) + last - 1)  # type: ignore[call-overload,return-value]
+    return cv2.inRange(region, (label << 8) + first, (label << 8) + last - 1)
 
 
 def _bounds(outline: NDArray[np.int32], size: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -19,12 +19,12 @@ KINDS = 12
 _PERIODS = (4.0, 7.0, 13.0)
 _PATCH = 160
 
-_SKIN = np.array([[255, 224, 196], [241, 194, 160], [226, 172, 132], [198, 140, 100], [168, 112, 76], [136, 86, 56], [104, 64, 42], [72, 46, 34]])
-_HAIR = np.array([[24, 20, 20], [48, 32, 24], [86, 56, 34], [128, 84, 46], [196, 152, 88], [222, 196, 140], [150, 62, 30], [150, 150, 150]])
-_FUR = np.array([[232, 226, 214], [196, 160, 110], [150, 104, 62], [100, 68, 44], [60, 52, 50], [150, 146, 142], [206, 126, 62], [120, 96, 70]])
-_MOUSE = np.array([[44, 42, 44], [96, 84, 74], [150, 142, 136], [228, 224, 218], [120, 92, 66], [70, 64, 62], [176, 170, 160], [52, 48, 48]])
-
-_RAMPS = np.stack([_SKIN, _HAIR, _FUR, _MOUSE]).astype(float)
+# From light to dark, or from one common colour to the next.
+_SKIN = "ffe0c4 f1c2a0 e2ac84 c68c64 a8704c 885638 68402a 482e22"
+_HAIR = "181414 302018 563822 80542e c49858 dec48c 963e1e 969696"
+_FUR = "e8e2d6 c4a06e 96683e 64442c 3c3432 96928e ce7e3e 786046"
+_MOUSE = "2c2a2c 60544a 968e88 e4e0da 785c42 46403e b0aaa0 343030"
+_RAMPS = np.array([[list(bytes.fromhex(c)) for c in ramp.split()] for ramp in (_SKIN, _HAIR, _FUR, _MOUSE)], float)
 #: Hue, saturation and value of tops, bottoms and shoes: trousers are rarely as loud as shirts.
 _SUBDUED = np.array([[1.0, 1.0, 1.0], [1.0, 0.75, 0.8], [1.0, 0.5, 1.0]])
 #: Materials that only some figures have, and how many.
@@ -35,7 +35,7 @@ PATTERNED = {"top": (0.55, "sleeve"), "bottom": (0.25, "legs"), "fur": (0.35, ""
 
 
 def colours(materials: tuple[str, ...], count: int, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
-    """(P, materials, 3) RGB 0-255 for each figure and (P, materials) whether it has the material at all (long hair, buttons)."""
+    """(P, materials, 3) RGB 0-255 of each figure, and (P, materials) whether it has that (long hair, buttons)."""
     mix = rng.random((count, 24))
     paints = _paints(mix)
     out = np.stack([_material(name, paints, mix) for name in materials], 1)
@@ -69,7 +69,9 @@ def _material(name: str, base: dict[str, Floats], mix: Floats) -> Floats:
         return _RULES[name](base, mix)
     hue, value = (float(v) for v in name.split(":")[1:])
     hues = hue + 0.06 * (mix[:, 3] - 0.5)
-    return np.array([colorsys.hsv_to_rgb(h % 1.0, 0.75, value * (0.85 + 0.15 * m)) for h, m in zip(hues, mix[:, 4], strict=True)]) * 255.0
+    values = value * (0.85 + 0.15 * mix[:, 4])
+    rgb = [colorsys.hsv_to_rgb(h % 1.0, 0.75, v) for h, v in zip(hues, values, strict=True)]
+    return np.array(rgb).reshape(-1, 3) * 255.0
 
 
 def _button(base: dict[str, Floats], mix: Floats) -> Floats:
@@ -119,7 +121,7 @@ def _cloth(mix: Floats) -> Floats:
 
 
 def cloth(kind: int, fineness: int, width: int, height: int) -> Image:
-    """A pattern of at least (height, width) as factors on colours, 128 leaves them as they are; larger ones are coarser."""
+    """A pattern of at least (height, width) as factors on colours, 128 being 1; larger ones are coarser."""
     side = _PATCH
     while side < max(width, height):
         side *= 2

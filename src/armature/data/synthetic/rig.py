@@ -1,7 +1,7 @@
 """A jointed figure built of balls: its joints, its named points, its parts, and how it may move.
 
-A part is the convex hull of up to four balls fixed to joints: one ball is an eye, two are a limb, four a trunk. Seen from any
-side, the outline of such a hull is the convex hull of circles, so every part of every figure is drawn the same way.
+A part is the convex hull of up to four balls fixed to joints: one ball is an eye, two are a limb, four a trunk. Seen
+from any side, the outline of such a hull is the convex hull of circles: every part of every figure is drawn alike.
 
 Frames: a figure at rest faces +z (the viewer), its left side is +x, up is +y. Units are metres of a grown person; only
 proportions matter, for every figure is scaled to the picture afterwards.
@@ -28,7 +28,8 @@ class Pose:
     """One way to hold the body: angles in degrees about x (bend), y (twist) and z (spread) by joint name.
 
     ``mean``, ``spread`` (standard deviation) and ``swing`` (amplitude of a shared random phase: walking). An entry for
-    ``arm`` serves ``left_arm`` and ``right_arm``; twist and spread change their sign on the right, swing its phase by half.
+    ``arm`` serves ``left_arm`` and ``right_arm``; on the right, twist and spread change their sign and swing is half a
+    period late.
     """
 
     weight: float
@@ -39,7 +40,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class View:
-    """From where figures of a kind are seen, in degrees: means and standard deviations; a negative deviation means any angle."""
+    """From where figures are seen, in degrees: means and standard deviations; a negative deviation means any angle."""
 
     yaw: tuple[float, float] = (0.0, -1.0)
     elevation: tuple[float, float] = (8.0, 9.0)
@@ -57,12 +58,12 @@ class Rig:
         offsets: (J, 3) place of the joint in its parent's frame.
         groups: (J,) the column of proportions that stretches what is fixed to the joint; stretch: (J, 3) how much.
         ball_joint, ball_at, ball_radius: (S,), (S, 3), (S,).
-        part_balls: (A, 4) ball indices, the last one repeated; part_bias: (A,) added to the depth when parts are sorted.
+        part_balls: (A, 4) ball indices, the last one repeated; part_bias: (A,) added to the depth in sorting parts.
         part_material: (A,) index into ``materials``; 255 parts at most. spans: per material its first part and the one
             after its last: parts are sorted by material. part_limb: (A,) parts of one limb are lit as one.
         point_joint, point_at: (K,), (K, 3).
         carriers: (K, 256) bool, part p shows point k; surface: the same, but only while the normal looks at the viewer.
-        normals: (K, 3) in the joint's frame; facing: (K,) least view component of the normal for the surface to show it.
+        normals: (K, 3) in the joint's frame; facing: (K,) how much of them must point at the viewer to show the point.
         weights, mean, spread, swing: (O,), (O, J, 3) radians; phase: (J,) radians; limits: (2, J, 3) radians.
         reach: height of the figure at rest, in its own units: what the scale of a picture refers to.
         handed: True if half of the figures are drawn mirrored (a hand); shadow: whether it stands on a floor.
@@ -121,11 +122,15 @@ class Builder:
         self._points: dict[str, _Point] = {}
         self._limits: dict[str, tuple[Vector, Vector]] = {}
 
-    def joint(self, name: str, parent: str | None, at: Vector, group: str = "body", stretch: Vector = (0.08, 0.08, 0.05)) -> None:
+    def joint(
+        self, name: str, parent: str | None, at: Vector, group: str = "body", stretch: Vector = (0.08, 0.08, 0.05)
+    ) -> None:
         """Adds a joint at a place in its parent's frame."""
         self._joints[name] = (parent, at, group, stretch)
 
-    def part(self, name: str, material: str, *balls: tuple[str, Vector, float], bias: float = 0.0, limb: str = "") -> None:
+    def part(
+        self, name: str, material: str, *balls: tuple[str, Vector, float], bias: float = 0.0, limb: str = ""
+    ) -> None:
         """Adds a part: the hull of balls, each (joint, place, radius); parts of one limb show no seam."""
         self._parts[name] = (material, list(balls), bias, limb or name)
 
@@ -151,7 +156,15 @@ class Builder:
         """True if every name is a point of this figure."""
         return all(spelling(n) in self._points for n in names)
 
-    def build(self, names: Sequence[str], poses: Sequence[Pose], view: View, reach: float, handed: bool = False, shadow: bool = False) -> Rig:
+    def build(
+        self,
+        names: Sequence[str],
+        poses: Sequence[Pose],
+        view: View,
+        reach: float,
+        handed: bool = False,
+        shadow: bool = False,
+    ) -> Rig:
         """The figure as arrays, with the K points in the order of ``names``."""
         order = list(self._joints)
         index = {n: i for i, n in enumerate(order)}
@@ -203,7 +216,9 @@ class Builder:
         levels = []
         for d in range(1, max(depth.values()) + 1):
             names = [n for n in index if depth[n] == d]
-            levels.append((np.array([index[n] for n in names]), np.array([index[str(self._joints[n][0])] for n in names])))
+            levels.append(
+                (np.array([index[n] for n in names]), np.array([index[str(self._joints[n][0])] for n in names]))
+            )
         return tuple(levels)
 
     def _part_balls(self, part_names: Sequence[str]) -> Ints:

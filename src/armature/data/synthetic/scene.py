@@ -18,6 +18,8 @@ from armature.structures import Record
 CROWD = 255
 #: Figures of which fewer px^2 than this can be seen are not labelled, and fewer than this share of what is expected.
 LEAST_AREA, LEAST_SHARE = 20, 0.03
+#: Share of figures that may reach far across the picture's border, sideways and up or down.
+_CUT_OFF = (0.4, 0.3)
 
 
 class Settings(NamedTuple):
@@ -61,8 +63,17 @@ def compose(rig: Rig, settings: Settings, rng: np.random.Generator) -> tuple[Ima
     return image, canvas.labels, _truth(canvas, rig, figures, placed, scale, crowded)
 
 
-def _draw(canvas: paint.Canvas, rig: Rig, figures: Figures, scale: Floats, centre: Floats, light: Floats, rng: np.random.Generator,
-          label: int | None = None) -> paint.Placed:  # fmt: skip
+def _draw(
+    canvas: paint.Canvas,
+    rig: Rig,
+    figures: Figures,
+    scale: Floats,
+    centre: Floats,
+    light: Floats,
+    rng: np.random.Generator,
+    label: int | None = None,
+) -> paint.Placed:
+    """Draws figures in their order, each with its own number in the label map, or all with one."""
     placed = paint.place(figures, scale, centre)
     shapes = paint.outlines(rig, placed, light)
     paints, worn = colours(rig.materials, len(scale), rng)
@@ -77,7 +88,7 @@ def _draw(canvas: paint.Canvas, rig: Rig, figures: Figures, scale: Floats, centr
 
 
 def _places(rig: Rig, figures: Figures, settings: Settings, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """px per metre (P,) and root positions (P, 2), far figures first; each takes the emptiest of a few random places."""
+    """px per metre (P,) and root positions (P, 2), far figures first; each takes the emptiest of four random places."""
     height, width = settings.size
     count = len(figures.radii)
     low, high = np.log(settings.scale)
@@ -86,11 +97,12 @@ def _places(rig: Rig, figures: Figures, settings: Settings, rng: np.random.Gener
     scale = np.sort(np.exp(rng.uniform(low, max(high, low), count))) * min(height, width) / rig.reach
     if count > 1 and rng.random() < 0.25:
         rng.shuffle(scale)
-    reach = np.concatenate([figures.balls[..., :2] - figures.radii[..., None], figures.balls[..., :2] + figures.radii[..., None]], 1)
-    first, last = reach.min(1) * scale[:, None], reach.max(1) * scale[:, None]
+    balls, radii = figures.balls[..., :2], figures.radii[..., None]
+    first, last = (balls - radii).min(1) * scale[:, None], (balls + radii).max(1) * scale[:, None]
     size = last - first
     frame = np.array([width, height], float)
-    margin = size * np.array([0.22, 0.14])
+    # Some stand half outside; the others at most just touch the border.
+    margin = size * np.where(rng.random((count, 2)) < _CUT_OFF, 0.42, 0.06)
     bounds = np.sort(np.stack([size / 2 - margin, frame - size / 2 + margin], 1), 1)
     tries = bounds[:, :1] + rng.random((count, 4, 2)) * (bounds[:, 1:] - bounds[:, :1])
     middle = np.empty((count, 2))
@@ -113,7 +125,9 @@ def _draw_crowd(canvas: paint.Canvas, rig: Rig, settings: Settings, light: Float
     _draw(canvas, rig, figures, np.full(count, tall / rig.reach), centre, light, rng, CROWD)
 
 
-def _truth(canvas: paint.Canvas, rig: Rig, figures: Figures, placed: paint.Placed, scale: Floats, crowded: bool) -> Truth:
+def _truth(
+    canvas: paint.Canvas, rig: Rig, figures: Figures, placed: paint.Placed, scale: Floats, crowded: bool
+) -> Truth:
     """Who can be seen, where, and which points: all of it counted on the label map."""
     numbers = [*range(1, len(scale) + 1), *([CROWD] if crowded else [])]
     visibility = np.zeros((len(numbers), len(rig.point_joint)), np.int64)
@@ -121,7 +135,7 @@ def _truth(canvas: paint.Canvas, rig: Rig, figures: Figures, placed: paint.Place
     count = len(scale)
     visibility[:count] = _visibility(canvas.labels, rig, figures, placed.points)
     keypoints[:count][visibility[:count] > 0] = placed.points[visibility[:count] > 0]
-    masks = [cv2.inRange(canvas.labels, n << 8, (n << 8) + 255) for n in numbers]  # type: ignore[call-overload]
+    masks = [cv2.inRange(canvas.labels, n << 8, (n << 8) + 255) for n in numbers]
     areas = np.array([cv2.countNonZero(m) for m in masks], float)
     rects = np.array([cv2.boundingRect(m) for m in masks], float).reshape(-1, 4)
     expected = np.append(0.2 * (rig.reach * scale) ** 2, [0.0] * crowded)
@@ -151,11 +165,12 @@ def _region(mask: Image) -> tuple[Floats, ...]:
     step = max(mask.shape[1] // 16, 4)
     for left in range(0, mask.shape[1], step):
         found, _ = cv2.findContours(mask[:, left : left + step], cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        polygons += [c[:, 0].astype(float) + (left + 0.5, 0.5) for c in found if len(c) > 2]
+        polygons += [c[:, 0] + np.array([left + 0.5, 0.5]) for c in found if len(c) > 2]
     return tuple(polygons)
 
 
 def record(truth: Truth, image_id: int, size: tuple[int, int], most: int) -> Record:
-    """The truth as the record of picture ``image_id``; ``most`` annotations a picture keep ids apart."""
-    ids = (image_id - 1) * most + np.arange(1, len(truth.areas) + 1)
-    return Record(image_id, "", size, truth.keypoints, truth.visibility, truth.boxes, truth.areas, truth.crowd, ids, truth.regions)
+    """The truth of picture ``image_id``; annotation ids count figures, ``most`` to a picture, the crowd last."""
+    ids = (image_id - 1) * most + np.minimum(truth.labels, most - 1)
+    keypoints, visibility, boxes, areas, crowd, _, regions = truth
+    return Record(image_id, "", size, keypoints, visibility, boxes, areas, crowd, ids, regions)

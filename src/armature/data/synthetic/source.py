@@ -55,7 +55,13 @@ class Synthetic:
     ) -> None:
         self.skeleton = skeleton
         self.length, self.seed, self.vary = int(length), int(seed), bool(vary)
-        self.settings = Settings((int(size[0]), int(size[1])), (int(people[0]), int(people[1])), (float(scale[0]), float(scale[1])), float(crowd), float(occluders))
+        self.settings = Settings(
+            size=(int(size[0]), int(size[1])),
+            people=(int(people[0]), int(people[1])),
+            scale=(float(scale[0]), float(scale[1])),
+            crowd=float(crowd),
+            occluders=float(occluders),
+        )
         self._check()
         self._rig = figures.rig(skeleton)
         self._records: list[Record] | None = None
@@ -66,8 +72,8 @@ class Synthetic:
     def render(self, index: int, epoch: int = 0) -> tuple[Image, NDArray[np.uint16], Record]:
         """The picture (H, W, 3), its label map (H, W) and its record.
 
-        The label map is 0 for scenery, else figure << 8 | part. Annotation ``n`` of the record is the figure whose number,
-        counted from 1, is the annotation id modulo 64 - or 255 for a crowd.
+        The label map is 0 for scenery, else figure << 8 | part, figures counted from 1, a crowd being 255. The figure
+        of an annotation is its id modulo 64, 63 standing for the crowd.
         """
         if not 0 <= index < self.length:
             raise IndexError(f"picture {index} of a synthetic data set of {self.length}")
@@ -89,7 +95,8 @@ class Synthetic:
 
     def fingerprint(self) -> str:
         """sha256 over everything the pictures follow from."""
-        told = [VERSION, self.length, self.seed, self.vary, self.settings, self.skeleton.name, self.skeleton.keypoints, self.skeleton.edges]
+        points = [self.skeleton.name, self.skeleton.keypoints, self.skeleton.edges, self.skeleton.flip]
+        told = [VERSION, self.length, self.seed, self.vary, self.settings, points]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
     def _check(self) -> None:

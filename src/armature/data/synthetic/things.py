@@ -1,7 +1,8 @@
-"""Furniture, plants and other things that are nobody: drawn once as cut-outs, then pasted behind and before the figures."""
+"""Furniture, plants and other things that are nobody: drawn once as cut-outs, pasted behind and before the figures."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ from armature.data.synthetic.kinematics import pose
 from armature.data.synthetic.palette import Image, colours
 from armature.data.synthetic.rig import Builder, Pose, Rig, Vector, View
 
+# Figures are tables of numbers, wrapped by hand.
+# fmt: off
+
 #: Cut-outs kept ready for each picture size.
 COUNT = 72
 _BODY = "body"
@@ -21,7 +25,12 @@ _Ball = tuple[str, Vector, float]
 
 
 class Cutout(NamedTuple):
-    """A thing on nothing: image (h, w, 3), solid (h, w) 255 where it is, share (h, w) in [0, 1] with soft edges, and 1 - share."""
+    """A thing on nothing.
+
+    Attributes:
+        image: (h, w, 3); solid: (h, w), 255 where the thing is.
+        share: (h, w) in [0, 1], the same with soft edges; rest: 1 - share.
+    """
 
     image: Image
     solid: Image
@@ -37,7 +46,8 @@ def cutout(height: int, width: int, number: int) -> Cutout:
     return _cut_out(rigs[number % len(rigs)], min(height, width) * float(rng.uniform(0.16, 0.62)), rng)
 
 
-def paste(thing: Cutout, x: int, y: int, image: Image, labels: NDArray[np.uint16] | None = None, light: Image | None = None) -> None:
+def paste(thing: Cutout, x: int, y: int, image: Image, labels: NDArray[np.uint16] | None = None,
+          light: Image | None = None) -> None:
     """Puts a thing with its upper left corner at (x, y); on the label map it is scenery."""
     height, width = image.shape[:2]
     h, w = thing.solid.shape
@@ -64,7 +74,7 @@ def _cut_out(rig: Rig, tall: float, rng: np.random.Generator) -> Cutout:
     shapes = paint.outlines(rig, placed, np.array([-0.5, -0.85]))
     paint.paint(canvas, rig, shapes, placed, paints, worn, 0, 1)
     paint.dress(canvas, rig, shapes, paints, tall / 2.0, 0, 1, rng)
-    solid = cv2.inRange(canvas.labels, 1, 65535)  # type: ignore[call-overload]
+    solid = cv2.inRange(canvas.labels, 1, 65535)
     light = cv2.cvtColor(cv2.blur(canvas.light, (5, 5)), cv2.COLOR_GRAY2RGB)
     share = cv2.blur(cv2.erode(solid, np.ones((2, 2), np.uint8)), (2, 2)).astype(np.float32) / 255.0
     return Cutout(cv2.multiply(canvas.image, light, scale=1 / 128), solid, share, 1.0 - share)
@@ -76,7 +86,7 @@ def _rigs() -> tuple[Rig, ...]:
     return tuple(_finish(maker) for maker in makers)
 
 
-def _finish(maker) -> Rig:  # type: ignore[no-untyped-def]
+def _finish(maker: Callable[[Builder], None]) -> Rig:
     builder = Builder(maker.__name__)
     builder.joint(_BODY, None, (0, 0, 0), _BODY, (0.2, 0.2, 0.15))
     maker(builder)
@@ -109,20 +119,23 @@ def _table(b: Builder) -> None:
 
 def _tree(b: Builder) -> None:
     b.part("trunk", "fur_dark", (_BODY, (0, -0.5, 0), 0.06), (_BODY, (0, 0.1, 0), 0.04))
-    for i, (x, y, z, r) in enumerate(((0, 0.3, 0, 0.24), (0.17, 0.16, 0.1, 0.17), (-0.17, 0.17, 0.05, 0.18), (0.03, 0.12, -0.1, 0.18), (0, 0.42, 0.05, 0.15))):
+    for i, (x, y, z, r) in enumerate(((0, 0.3, 0, 0.24), (0.17, 0.16, 0.1, 0.17), (-0.17, 0.17, 0.05, 0.18),
+            (0.03, 0.12, -0.1, 0.18), (0, 0.42, 0.05, 0.15))):
         b.part(f"crown{i}", "leaf", (_BODY, (x, y, z), r), (_BODY, (x * 0.6, y + 0.05, z), r * 0.9))
 
 
 def _bush(b: Builder) -> None:
     for i in range(7):
         x, z = 0.3 * np.cos(i * 2.4), 0.2 * np.sin(i * 2.4)
-        b.part(f"leaf{i}", "leaf", (_BODY, (x, -0.2 + 0.05 * (i % 3), z), 0.17), (_BODY, (x * 1.1, 0.0 + 0.06 * (i % 4), z), 0.1))
+        b.part(f"leaf{i}", "leaf", (_BODY, (x, -0.2 + 0.05 * (i % 3), z), 0.17),
+               (_BODY, (x * 1.1, 0.0 + 0.06 * (i % 4), z), 0.1))
 
 
 def _lamp(b: Builder) -> None:
     b.part("foot", "bottom", (_BODY, (0.08, -0.5, 0), 0.03), (_BODY, (-0.08, -0.5, 0), 0.03))
     b.part("pole", "bottom", (_BODY, (0, -0.5, 0), 0.02), (_BODY, (0, 0.4, 0), 0.016))
-    b.part("shade", "top", (_BODY, (0.07, 0.48, 0), 0.03), (_BODY, (-0.07, 0.48, 0), 0.03), (_BODY, (0.13, 0.3, 0), 0.03), (_BODY, (-0.13, 0.3, 0), 0.03), bias=0.05)
+    b.part("shade", "top", (_BODY, (0.07, 0.48, 0), 0.03), (_BODY, (-0.07, 0.48, 0), 0.03),
+           (_BODY, (0.13, 0.3, 0), 0.03), (_BODY, (-0.13, 0.3, 0), 0.03), bias=0.05)
 
 
 def _box(b: Builder) -> None:
@@ -134,10 +147,13 @@ def _box(b: Builder) -> None:
 
 
 def _sofa(b: Builder) -> None:
-    b.part("base", "top", (_BODY, (-0.6, -0.2, 0.1), 0.17), (_BODY, (0.6, -0.2, 0.1), 0.17), (_BODY, (0.6, -0.2, -0.1), 0.15), (_BODY, (-0.6, -0.2, -0.1), 0.15))
-    b.part("back", "top", (_BODY, (-0.58, 0.25, -0.2), 0.12), (_BODY, (0.58, 0.25, -0.2), 0.12), (_BODY, (0.58, -0.1, -0.15), 0.12), (_BODY, (-0.58, -0.1, -0.15), 0.12))
+    b.part("base", "top", (_BODY, (-0.6, -0.2, 0.1), 0.17), (_BODY, (0.6, -0.2, 0.1), 0.17),
+           (_BODY, (0.6, -0.2, -0.1), 0.15), (_BODY, (-0.6, -0.2, -0.1), 0.15))
+    b.part("back", "top", (_BODY, (-0.58, 0.25, -0.2), 0.12), (_BODY, (0.58, 0.25, -0.2), 0.12),
+           (_BODY, (0.58, -0.1, -0.15), 0.12), (_BODY, (-0.58, -0.1, -0.15), 0.12))
     for name, x in (("one", -0.72), ("two", 0.72)):
-        b.part(name, "top", (_BODY, (x, 0.05, 0.2), 0.1), (_BODY, (x, 0.05, -0.2), 0.1), (_BODY, (x, -0.27, 0.2), 0.1), (_BODY, (x, -0.27, -0.2), 0.1))
+        b.part(name, "top", (_BODY, (x, 0.05, 0.2), 0.1), (_BODY, (x, 0.05, -0.2), 0.1), (_BODY, (x, -0.27, 0.2), 0.1),
+               (_BODY, (x, -0.27, -0.2), 0.1))
 
 
 def _sign(b: Builder) -> None:
@@ -153,19 +169,23 @@ def _vase(b: Builder) -> None:
     b.part("pot", "shoe", (_BODY, (0, -0.35, 0), 0.12), (_BODY, (0, -0.15, 0), 0.17))
     for i in range(6):
         x, z = 0.25 * np.cos(i * 2.4), 0.2 * np.sin(i * 2.4)
-        b.part(f"leaf{i}", "leaf", (_BODY, (x * 0.15, -0.05, z * 0.15), 0.025), (_BODY, (x * 0.7, 0.2, z), 0.06), (_BODY, (x, 0.33 + 0.03 * i, z), 0.02))
+        b.part(f"leaf{i}", "leaf", (_BODY, (x * 0.15, -0.05, z * 0.15), 0.025), (_BODY, (x * 0.7, 0.2, z), 0.06),
+               (_BODY, (x, 0.33 + 0.03 * i, z), 0.02))
 
 
 def _rack(b: Builder) -> None:
     """Rods in all directions: the thing most like limbs."""
-    rods = (((-0.3, -0.5, 0), (0.0, 0.45, 0.1)), ((0.3, -0.5, 0), (0.0, 0.45, -0.1)), ((0, 0.4, 0), (0.3, 0.2, 0.2)), ((0, 0.4, 0), (-0.32, 0.25, -0.1)), ((-0.2, -0.1, 0), (0.2, -0.1, 0)))
+    rods = (((-0.3, -0.5, 0), (0.0, 0.45, 0.1)), ((0.3, -0.5, 0), (0.0, 0.45, -0.1)), ((0, 0.4, 0), (0.3, 0.2, 0.2)),
+            ((0, 0.4, 0), (-0.32, 0.25, -0.1)), ((-0.2, -0.1, 0), (0.2, -0.1, 0)))
     for i, (start, end) in enumerate(rods):
         b.part(f"rod{i}", "shoe" if i % 2 else "bottom", (_BODY, start, 0.04), (_BODY, end, 0.034))
 
 
 def _car(b: Builder) -> None:
-    b.part("body", "shoe", (_BODY, (-0.8, -0.2, 0.25), 0.13), (_BODY, (0.8, -0.2, 0.25), 0.13), (_BODY, (0.78, -0.2, -0.25), 0.15), (_BODY, (-0.78, -0.2, -0.25), 0.15))
-    b.part("cabin", "sock", (_BODY, (-0.45, -0.1, 0), 0.2), (_BODY, (0.4, -0.1, 0), 0.2), (_BODY, (0.25, 0.1, 0), 0.18), (_BODY, (-0.3, 0.1, 0), 0.18))
+    b.part("body", "shoe", (_BODY, (-0.8, -0.2, 0.25), 0.13), (_BODY, (0.8, -0.2, 0.25), 0.13),
+           (_BODY, (0.78, -0.2, -0.25), 0.15), (_BODY, (-0.78, -0.2, -0.25), 0.15))
+    b.part("cabin", "sock", (_BODY, (-0.45, -0.1, 0), 0.2), (_BODY, (0.4, -0.1, 0), 0.2),
+           (_BODY, (0.25, 0.1, 0), 0.18), (_BODY, (-0.3, 0.1, 0), 0.18))
     for i, (x, z) in enumerate(((0.5, 0.36), (-0.5, 0.36), (0.5, -0.36), (-0.5, -0.36))):
         b.part(f"wheel{i}", "pupil", (_BODY, (x, -0.33, z), 0.13))
         b.part(f"hub{i}", "white", (_BODY, (x, -0.33, z * 1.1), 0.06), bias=0.01)
