@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import importlib
 import importlib.util
 import logging
 import netrc
@@ -24,11 +26,15 @@ from armature.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 MODES = ("auto", "online", "offline", "disabled")
-_SERVER = "https://api.wandb.ai"
+#: Where keys of W&B's own server are kept since before it moved; the client still looks there.
+_FIRST_HOST = "api.wandb.ai"
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: The terminal and the user's code stay the user's.
 _QUIET: dict[str, Any] = {"console": "off", "silent": True, "disable_code": True, "disable_job_creation": True}
+#: Seconds after which what was logged is in the file, also if the run is killed.
+_FLUSH = 5.0
 
 
 class WandbLogger(Logger):
@@ -181,6 +187,7 @@ class WandbLogger(Logger):
             run, problem = self._start("online")
             if run is not None:
                 return run
+            importlib.import_module("wandb").teardown()  # its service would keep the id for itself
         if problem:
             log.warning("W&B: %s; this run is kept offline, to send later with: wandb sync %s", problem, self._files())
         run, problem = self._start("offline")
@@ -190,11 +197,13 @@ class WandbLogger(Logger):
 
     def _start(self, mode: str) -> tuple[Any, str]:
         """A run, or None and the reason."""
+        os.environ.setdefault("WANDB_SILENT", "true")  # for what it says before it has settings
         import wandb
 
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             wanted = {**_QUIET, "init_timeout": self.timeout, "finish_timeout": self.finish_timeout}
+            wanted["x_transaction_log_flush_interval"] = _FLUSH
             settings = wandb.Settings(**{n: v for n, v in wanted.items() if n in wandb.Settings.model_fields})
             where: dict[str, Any] = {
                 "mode": mode,
@@ -245,19 +254,45 @@ def logged_in() -> bool:
     """Whether this user has credentials for the W&B server (environment or netrc); asks nobody."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL") or _SERVER).hostname or ""
+    host = urlsplit(_server()).netloc
+    hosts = {host, _FIRST_HOST} if _server() == _default_server() else {host}
     named = os.environ.get("NETRC")
     for path in [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]:
         try:
-            if path.is_file() and netrc.netrc(str(path)).authenticators(host):
+            if path.is_file() and any(netrc.netrc(str(path)).authenticators(name) for name in hosts):
                 return True
         except (OSError, netrc.NetrcParseError):
             continue
     return False
 
 
+def _server() -> str:
+    return os.environ.get("WANDB_BASE_URL") or _setting("base_url") or _default_server()
+
+
+def _default_server() -> str:
+    """The server of W&B's own, by what the installed client says: it has moved once."""
+    try:
+        import wandb
+
+        return str(wandb.Settings.model_fields["base_url"].default)
+    except (ImportError, AttributeError, KeyError):
+        return f"https://{_FIRST_HOST}"
+
+
+def _setting(name: str) -> str:
+    """What ``wandb login``, ``wandb offline`` and the like have put into the client's settings files, or ""."""
+    folder = Path(os.environ.get("WANDB_CONFIG_DIR") or Path.home() / ".config" / "wandb")
+    parser = configparser.ConfigParser(default_section="", interpolation=None)
+    try:
+        parser.read([folder / "settings", Path("wandb") / "settings"])
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return ""
+    return parser.get("default", name, fallback="")
+
+
 def _automatic() -> str:
-    wish = os.environ.get("WANDB_MODE", "").lower()
+    wish = (os.environ.get("WANDB_MODE") or _setting("mode")).lower()
     if wish in ("disabled", "dryrun", "offline", "online"):
         return "offline" if wish == "dryrun" else wish
     return "online" if logged_in() else "offline"
@@ -265,9 +300,9 @@ def _automatic() -> str:
 
 def _unreachable() -> str:
     """Why the server cannot be reached, or ""; W&B itself would try for as long as its time limit."""
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY")):
+    if any(os.environ.get(name) for name in PROXIES):
         return ""  # the way leads through a proxy, which only the attempt can tell about
-    server = urlsplit(os.environ.get("WANDB_BASE_URL") or _SERVER)
+    server = urlsplit(_server())
     port = server.port or (80 if server.scheme == "http" else 443)
     try:
         socket.create_connection((server.hostname or "", port), timeout=3).close()

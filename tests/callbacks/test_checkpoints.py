@@ -24,7 +24,7 @@ def load(path):
 
 
 def weights(path):
-    return {name: value for name, value in load(path)["state_dict"].items()}
+    return load(path)["state_dict"]
 
 
 def equal(a, b):
@@ -89,9 +89,7 @@ def test_two_runs_equal_one(tmp_path, first, every):
     a, b = (load(tmp_path / run / "checkpoints" / "last.ckpt") for run in ("whole", "parts"))
     assert equal(a["state_dict"], b["state_dict"])
     assert a["lr_schedulers"] == b["lr_schedulers"]
-    assert equal(
-        weights(tmp_path / "whole/checkpoints/best.ckpt"), weights(tmp_path / "parts/checkpoints/best.ckpt")
-    )
+    assert equal(weights(tmp_path / "whole/checkpoints/best.ckpt"), weights(tmp_path / "parts/checkpoints/best.ckpt"))
 
 
 class FullDisk:
@@ -122,7 +120,7 @@ def disk(monkeypatch):
     state = {"room": None}
 
     def opened(path, mode):
-        file = open(path, mode)
+        file = open(path, mode)  # noqa: SIM115
         return file if state["room"] is None else FullDisk(file, state["room"])
 
     monkeypatch.setattr(checkpoint_io, "open", opened, raising=False)
