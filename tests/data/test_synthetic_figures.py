@@ -22,14 +22,13 @@ def test_a_ball_is_drawn_round_its_centre() -> None:
     """Pixel i spans [i, i + 1): the centre of the pixels of a disc is the centre of the disc, to a tenth of a pixel."""
     rig, centre = _ball(9.0), np.array([[40.3, 27.8]])
     figures = Figures(np.zeros((1, 1, 3)), np.full((1, 1), 9.0), np.zeros((1, 1, 3)), np.ones((1, 1), bool))
-    placed = paint.place(figures, np.ones(1), centre)
     canvas = paint.blank(np.zeros((64, 80, 3), np.uint8))
-    shapes = paint.outlines(rig, placed, np.array([-0.6, -0.8]))
-    paint.paint(canvas, rig, shapes, placed, np.full((1, 1, 3), 255.0), np.ones((1, 1), bool), 0, 7)
+    drawing = paint.sketch(rig, figures, np.ones(1), centre, np.array([-0.6, -0.8]), np.random.default_rng(0))
+    paint.paint(canvas, drawing, 0, 7)
     y, x = np.nonzero(canvas.labels == 7 << 8)
     np.testing.assert_allclose([x.mean() + 0.5, y.mean() + 0.5], centre[0], atol=0.1)
     assert len(x) == pytest.approx(np.pi * 9.5**2, rel=0.06)  # OpenCV fills every pixel the outline touches
-    weight = canvas.image[..., 0] / 255.0
+    weight = canvas.image[..., 0] / canvas.image[28, 40, 0]
     y, x = np.mgrid[:64, :80] + 0.5
     np.testing.assert_allclose(
         [(weight * x).sum() / weight.sum(), (weight * y).sum() / weight.sum()], centre[0], atol=0.1
@@ -39,10 +38,10 @@ def test_a_ball_is_drawn_round_its_centre() -> None:
 def test_an_outline_is_the_hull_of_its_circles() -> None:
     rig = _limb()
     figures = pose(rig, 1, np.random.default_rng(0))
-    placed = paint.place(figures, np.array([100.0]), np.zeros((1, 2)))
-    corners = paint.outlines(rig, placed, np.zeros(2))[0, 0, 0] / 16 + 0.5
+    balls, radii = figures.balls[..., :2] * 100.0, figures.radii * 100.0
+    corners = paint.outlines(rig, balls, radii, np.zeros(2))[0, 0, 0] / 16 + 0.5
     for corner in corners:
-        distance = np.hypot(*(corner - placed.balls[0]).T) - placed.radii[0]
+        distance = np.hypot(*(corner - balls[0]).T) - radii[0]
         assert abs(distance.min()) < 0.1 and (distance > -0.1).all()
 
 

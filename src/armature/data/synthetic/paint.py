@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from armature.data.synthetic.kinematics import Figures
-from armature.data.synthetic.palette import KINDS, PATTERNED, Image, cloth, grain
+from armature.data.synthetic.palette import KINDS, PATTERNED, Image, cloth, colours, grain
 from armature.data.synthetic.rig import Floats, Rig
 
 #: Corners of a part's outline; 16 keep the inscribed polygon within 2 % of the radius.
@@ -18,8 +18,10 @@ _ANGLES = np.arange(CORNERS) * (2 * np.pi / CORNERS)
 _DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1)
 #: Radius and shift towards the light of the brighter cores inside each outline, with their light (128 is neutral).
 _CORES = ((1.0, 0.0, 98), (0.76, 0.14, 124), (0.45, 0.26, 146))
-#: Parts of less than these radii (px) are not drawn, get no light of their own, or no middle tone.
-_SPECK, _TINY, _SMALL = 0.4, 1.3, 3.5
+_RINGS = np.array([c[0] for c in _CORES])[:, None, None] * _DIRECTIONS
+_SHIFTS = np.array([c[1] for c in _CORES])[:, None, None]
+#: Parts of less than these radii (px) are not drawn, get no light, or no middle tone: see ``Drawing.care``.
+_WIDTHS = np.array([0.4, 1.4, 3.5])
 _SHIFT = 4
 _ONE = 1 << _SHIFT
 
@@ -37,13 +39,25 @@ class Canvas(NamedTuple):
     light: Image
 
 
-class Placed(NamedTuple):
-    """Figures on the picture, px: points (P, K, 2), balls (P, S, 2), radii (P, S); depth (P, S), greater is nearer."""
+class Drawing(NamedTuple):
+    """Figures ready to be drawn: P figures, A parts.
+
+    Attributes:
+        points: (P, K, 2) px.
+        outlines: (P, A, cores, CORNERS, 2) in 1/16 px, see ``outlines``.
+        parts: per figure its part numbers, from far to near; limbs, paints: what belongs to each.
+        care: how much is drawn of each: 0 nothing, 1 its colour, 2 a crest of light too, 3 the middle tones as well.
+        colours: (P, materials, 3); scale: (P,) px per metre.
+    """
 
     points: Floats
-    balls: Floats
-    radii: Floats
-    depth: Floats
+    outlines: NDArray[np.int32]
+    parts: list[list[int]]
+    limbs: list[list[int]]
+    paints: list[list[list[float]]]
+    care: list[list[int]]
+    colours: Floats
+    scale: Floats
 
 
 def blank(image: Image) -> Canvas:
@@ -52,63 +66,66 @@ def blank(image: Image) -> Canvas:
     return Canvas(image, np.zeros((height, width), np.uint16), np.full((height, width), 128, np.uint8))
 
 
-def place(figures: Figures, scale: Floats, centre: Floats) -> Placed:
-    """Projects figures: parallel projection, ``scale`` px per metre, the root at ``centre`` (P, 2) px."""
-    flip = np.array([1.0, -1.0])
-    size = scale[:, None, None]
-    return Placed(
-        figures.points[..., :2] * flip * size + centre[:, None],
-        figures.balls[..., :2] * flip * size + centre[:, None],
-        figures.radii * scale[:, None],
-        figures.balls[..., 2],
-    )
+def sketch(
+    rig: Rig, figures: Figures, scale: Floats, centre: Floats, towards_light: Floats, rng: np.random.Generator
+) -> Drawing:
+    """All that can be worked out about figures at once.
+
+    Parallel projection, ``scale`` (P,) px per metre, the root of each at ``centre`` (P, 2) px; clothes at random.
+    """
+    flip = scale[:, None, None] * np.array([1.0, -1.0])
+    radii = figures.radii * scale[:, None]
+    shapes = outlines(rig, figures.balls[..., :2] * flip + centre[:, None], radii, towards_light)
+    paints, worn = colours(rig.materials, len(scale), rng)
+    order = np.argsort(figures.balls[:, rig.part_balls, 2].mean(-1) + rig.part_bias, axis=1, kind="stable")
+    who = np.arange(len(scale))[:, None]
+    width = radii[who[..., None], rig.part_balls[order]].max(-1)
+    material = rig.part_material[order]
+    care = np.searchsorted(_WIDTHS, width) * worn[who, material]
+    points = figures.points[..., :2] * flip + centre[:, None]
+    return Drawing(
+        points, shapes, order.tolist(), rig.part_limb[order].tolist(), paints[who, material].tolist(), care.tolist(),
+        paints, scale,
+    )  # fmt: skip
 
 
-def outlines(rig: Rig, placed: Placed, towards_light: Floats) -> NDArray[np.int32]:
-    """(P, A, cores, CORNERS, 2) outlines in 1/16 px: convex hulls of circles, by their support points."""
-    support = placed.balls @ _DIRECTIONS.T + placed.radii[..., None]
+def outlines(rig: Rig, balls: Floats, radii: Floats, towards_light: Floats) -> NDArray[np.int32]:
+    """(P, A, cores, CORNERS, 2) outlines in 1/16 px: convex hulls of circles, by their support points.
+
+    Args:
+        balls, radii: (P, S, 2), (P, S) px.
+        towards_light: (2,) unit vector in the picture.
+    """
+    support = balls @ _DIRECTIONS.T + radii[..., None]
     best = support[:, rig.part_balls].argmax(2)
     ball = rig.part_balls[np.arange(len(rig.part_balls))[:, None], best]
     figure = np.arange(len(ball))[:, None, None]
-    centre, radius = placed.balls[figure, ball], placed.radii[figure, ball][..., None]
-    size = np.array([c[0] for c in _CORES])[:, None, None]
-    shift = np.array([c[1] for c in _CORES])[:, None, None]
-    points = centre[:, :, None] + radius[:, :, None] * (size * _DIRECTIONS + shift * towards_light)
+    centre, radius = balls[figure, ball], radii[figure, ball][..., None]
+    points = centre[:, :, None] + radius[:, :, None] * (_RINGS + _SHIFTS * towards_light)
     # OpenCV puts whole numbers on pixel centres; ours are half a pixel further.
     return np.rint((points - 0.5) * _ONE).astype(np.int32)
 
 
-def paint(
-    canvas: Canvas,
-    rig: Rig,
-    shapes: NDArray[np.int32],
-    placed: Placed,
-    colours: Floats,
-    worn: NDArray[np.bool_],
-    figure: int,
-    label: int,
-) -> None:
-    """Draws one figure of the batch, parts from far to near; ``label`` is its number in the label map."""
-    nearness = placed.depth[figure, rig.part_balls].mean(-1) + rig.part_bias
-    width = placed.radii[figure, rig.part_balls].max(1)
-    order = np.argsort(nearness, kind="stable")
-    order = order[(worn[figure, rig.part_material] & (width > _SPECK))[order]]
-    widths = width[order].tolist()
-    paints, limbs = colours[figure, rig.part_material[order]].tolist(), rig.part_limb[order].tolist()
+def paint(canvas: Canvas, drawing: Drawing, figure: int, label: int) -> None:
+    """Draws one figure, parts from far to near; ``label`` is its number in the label map."""
+    shapes = drawing.outlines[figure]
+    rows = zip(drawing.parts[figure], drawing.limbs[figure], drawing.paints[figure], drawing.care[figure], strict=True)
     image, labels, light = canvas
     base, limb = label << 8, -1
     cores: list[tuple[NDArray[np.int32], bool]] = []
-    for part, width, colour, here in zip(order.tolist(), widths, paints, limbs, strict=True):
+    for part, here, colour, care in rows:
         if here != limb and cores:
             _kindle(light, cores)
             cores = []
         limb = here
-        outline = shapes[figure, part]
+        if care == 0:
+            continue
+        outline = shapes[part]
         cv2.fillConvexPoly(image, outline[0], colour, cv2.LINE_AA, _SHIFT)
         cv2.fillConvexPoly(labels, outline[0], base | part, cv2.LINE_8, _SHIFT)
-        if width > _TINY:
+        if care > 1:
             cv2.fillConvexPoly(light, outline[0], _CORES[0][2], cv2.LINE_8, _SHIFT)
-            cores.append((outline, width > _SMALL))
+            cores.append((outline, care > 2))
     _kindle(light, cores)
 
 
@@ -121,38 +138,29 @@ def _kindle(light: Image, cores: list[tuple[NDArray[np.int32], bool]]) -> None:
         cv2.fillConvexPoly(light, outline[2], _CORES[2][2], cv2.LINE_8, _SHIFT)
 
 
-def shade_floor(canvas: Canvas, shapes: NDArray[np.int32], figure: int) -> None:
-    """A soft shadow where a figure touches the ground."""
-    left, top = shapes[figure, :, 0].min((0, 1)).tolist()
-    right, bottom = shapes[figure, :, 0].max((0, 1)).tolist()
-    width = max(min(right - left, (bottom - top) // 2), 1)
-    centre = ((left + right) // 2, bottom - width // 12)
-    cv2.ellipse(canvas.light, centre, (width // 2, width // 9), 0, 0, 360, 104, -1, cv2.LINE_8, _SHIFT)
+def shade_floor(canvas: Canvas, drawing: Drawing) -> None:
+    """Soft shadows where figures touch the ground."""
+    low, high = drawing.outlines[:, :, 0].min((1, 2)).tolist(), drawing.outlines[:, :, 0].max((1, 2)).tolist()
+    for (left, top), (right, bottom) in zip(low, high, strict=True):
+        width = max(min(right - left, (bottom - top) // 2), 1)
+        centre = ((left + right) // 2, bottom - width // 12)
+        cv2.ellipse(canvas.light, centre, (width // 2, width // 9), 0, 0, 360, 104, -1, cv2.LINE_8, _SHIFT)
 
 
-def dress(
-    canvas: Canvas,
-    rig: Rig,
-    shapes: NDArray[np.int32],
-    colours: Floats,
-    scale: float,
-    figure: int,
-    label: int,
-    rng: np.random.Generator,
-) -> None:
+def dress(canvas: Canvas, rig: Rig, drawing: Drawing, figure: int, label: int, rng: np.random.Generator) -> None:
     """Puts cloth patterns on one painted figure."""
+    paints, scale, shapes = drawing.colours[figure], float(drawing.scale[figure]), drawing.outlines[figure]
     names = rig.materials
     for name, (share, longer) in PATTERNED.items():
         chance, which, x, y = rng.random(4).tolist()
         if name not in names or chance >= share:
             continue
         cloths = [names.index(name)]
-        if longer in names and np.array_equal(colours[figure, names.index(longer)], colours[figure, cloths[0]]):
+        if longer in names and np.array_equal(paints[names.index(longer)], paints[cloths[0]]):
             cloths.append(names.index(longer))
         spans = [rig.spans[c] for c in cloths]
-        left, top, right, bottom = _bounds(
-            np.concatenate([shapes[figure, a:b, 0] for a, b in spans]), canvas.labels.shape
-        )
+        outline = np.concatenate([shapes[first:last, 0] for first, last in spans])
+        left, top, right, bottom = _bounds(outline.reshape(-1, 2), canvas.labels.shape)
         if right - left < 3 or bottom - top < 3:
             continue
         region = canvas.labels[top:bottom, left:right]
@@ -171,7 +179,7 @@ def _wearing(region: NDArray[np.uint16], label: int, first: int, last: int) -> I
 
 
 def _bounds(outline: NDArray[np.int32], size: tuple[int, ...]) -> tuple[int, int, int, int]:
-    low, high = outline.reshape(-1, 2).min(0) >> _SHIFT, outline.reshape(-1, 2).max(0) >> _SHIFT
+    low, high = outline.min(0) >> _SHIFT, outline.max(0) >> _SHIFT
     return max(int(low[0]), 0), max(int(low[1]), 0), min(int(high[0]) + 2, size[1]), min(int(high[1]) + 2, size[0])
 
 

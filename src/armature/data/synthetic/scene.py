@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from armature.data.synthetic import backdrop, paint
 from armature.data.synthetic.kinematics import Figures, pose
-from armature.data.synthetic.palette import Image, colours
+from armature.data.synthetic.palette import Image
 from armature.data.synthetic.rig import Floats, Ints, Rig
 from armature.structures import Record
 
@@ -56,11 +56,11 @@ def compose(rig: Rig, settings: Settings, rng: np.random.Generator) -> tuple[Ima
     count = int(rng.integers(settings.people[0], settings.people[1] + 1))
     figures = pose(rig, count, rng)
     scale, centre = _places(rig, figures, settings, rng)
-    placed = _draw(canvas, rig, figures, scale, centre, light, rng)
+    points = _draw(canvas, rig, figures, scale, centre, light, rng)
     if float(rng.random()) < settings.occluders:
         backdrop.place_things(canvas.image, int(rng.integers(1, 3)), rng, canvas.labels, canvas.light)
     image = paint.develop(canvas, 2 * round(max(height, width) / 110) + 1, rng)
-    return image, canvas.labels, _truth(canvas, rig, figures, placed, scale, crowded)
+    return image, canvas.labels, _truth(canvas, rig, figures, points, scale, crowded)
 
 
 def _draw(
@@ -72,19 +72,16 @@ def _draw(
     light: Floats,
     rng: np.random.Generator,
     label: int | None = None,
-) -> paint.Placed:
-    """Draws figures in their order, each with its own number in the label map, or all with one."""
-    placed = paint.place(figures, scale, centre)
-    shapes = paint.outlines(rig, placed, light)
-    paints, worn = colours(rig.materials, len(scale), rng)
+) -> Floats:
+    """Draws figures in their order, each with its own number or all with one label; their points (P, K, 2) px."""
+    drawing = paint.sketch(rig, figures, scale, centre, light, rng)
+    if rig.shadow:
+        paint.shade_floor(canvas, drawing)
     for figure in range(len(scale)):
-        number = figure + 1 if label is None else label
-        if rig.shadow:
-            paint.shade_floor(canvas, shapes, figure)
-        paint.paint(canvas, rig, shapes, placed, paints, worn, figure, number)
+        paint.paint(canvas, drawing, figure, figure + 1 if label is None else label)
         if label is None:
-            paint.dress(canvas, rig, shapes, paints, float(scale[figure]), figure, number, rng)
-    return placed
+            paint.dress(canvas, rig, drawing, figure, figure + 1, rng)
+    return drawing.points
 
 
 def _places(rig: Rig, figures: Figures, settings: Settings, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -125,16 +122,14 @@ def _draw_crowd(canvas: paint.Canvas, rig: Rig, settings: Settings, light: Float
     _draw(canvas, rig, figures, np.full(count, tall / rig.reach), centre, light, rng, CROWD)
 
 
-def _truth(
-    canvas: paint.Canvas, rig: Rig, figures: Figures, placed: paint.Placed, scale: Floats, crowded: bool
-) -> Truth:
+def _truth(canvas: paint.Canvas, rig: Rig, figures: Figures, points: Floats, scale: Floats, crowded: bool) -> Truth:
     """Who can be seen, where, and which points: all of it counted on the label map."""
     numbers = [*range(1, len(scale) + 1), *([CROWD] if crowded else [])]
     visibility = np.zeros((len(numbers), len(rig.point_joint)), np.int64)
     keypoints = np.full((*visibility.shape, 2), 0.5)
     count = len(scale)
-    visibility[:count] = _visibility(canvas.labels, rig, figures, placed.points)
-    keypoints[:count][visibility[:count] > 0] = placed.points[visibility[:count] > 0]
+    visibility[:count] = _visibility(canvas.labels, rig, figures, points)
+    keypoints[:count][visibility[:count] > 0] = points[visibility[:count] > 0]
     masks = [cv2.inRange(canvas.labels, n << 8, (n << 8) + 255) for n in numbers]
     areas = np.array([cv2.countNonZero(m) for m in masks], float)
     rects = np.array([cv2.boundingRect(m) for m in masks], float).reshape(-1, 4)

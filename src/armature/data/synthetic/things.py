@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from armature.data.synthetic import paint
 from armature.data.synthetic.kinematics import pose
-from armature.data.synthetic.palette import Image, colours
+from armature.data.synthetic.palette import Image
 from armature.data.synthetic.rig import Builder, Pose, Rig, Vector, View
 
 # Figures are tables of numbers, wrapped by hand.
@@ -68,14 +68,14 @@ def _cut_out(rig: Rig, tall: float, rng: np.random.Generator) -> Cutout:
     low = (figures.balls[0] - figures.radii[0, :, None]).min(0)[:2] * scale
     high = (figures.balls[0] + figures.radii[0, :, None]).max(0)[:2] * scale
     width, height = (int(v) + 5 for v in np.ceil(high - low))
-    placed = paint.place(figures, scale, np.array([[2.0 - low[0], 2.0 + high[1]]]))
-    paints, worn = colours(rig.materials, 1, rng)
-    canvas = paint.blank(np.tile(np.rint(paints[:, :1]).astype(np.uint8), (height, width, 1)))
-    shapes = paint.outlines(rig, placed, np.array([-0.5, -0.85]))
-    paint.paint(canvas, rig, shapes, placed, paints, worn, 0, 1)
-    paint.dress(canvas, rig, shapes, paints, tall / 2.0, 0, 1, rng)
+    middle = np.array([[2.0 - low[0], 2.0 + high[1]]])
+    drawing = paint.sketch(rig, figures, scale, middle, np.array([-0.5, -0.85]), rng)
+    canvas = paint.blank(np.tile(np.rint(drawing.colours[:, :1]).astype(np.uint8), (height, width, 1)))
+    paint.paint(canvas, drawing, 0, 1)
+    paint.dress(canvas, rig, drawing, 0, 1, rng)
     solid = cv2.inRange(canvas.labels, 1, 65535)
-    light = cv2.cvtColor(cv2.blur(canvas.light, (5, 5)), cv2.COLOR_GRAY2RGB)
+    softness = 2 * round(tall / 40) + 3
+    light = cv2.cvtColor(cv2.blur(canvas.light, (softness, softness)), cv2.COLOR_GRAY2RGB)
     share = cv2.blur(cv2.erode(solid, np.ones((2, 2), np.uint8)), (2, 2)).astype(np.float32) / 255.0
     return Cutout(cv2.multiply(canvas.image, light, scale=1 / 128), solid, share, 1.0 - share)
 
