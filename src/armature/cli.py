@@ -138,10 +138,11 @@ def _quiet() -> None:
         r".*smaller than the logging interval.*",
         r".*Checkpoint directory .* exists and is not empty.*",
         r".*isinstance\(treespec, LeafSpec\).*",
+        r".*You have overridden `on_after_batch_transfer`.*",
     ):
         warnings.filterwarnings("ignore", message=message)
     for package in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(f"{package}.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.getMessage())
+        logging.getLogger(package).setLevel(logging.WARNING)
 
 
 def _unknown(verb: str) -> str:

@@ -129,6 +129,19 @@ class PoseModule(pl.LightningModule):
 
     # ------------------------------------------------------------------ optimisation
 
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clips as the trainer is told to; also for fused optimizers, which Lightning refuses under any autocast.
+
+        The refusal is right for float16, where a fused optimizer unscales gradients itself, and needless without a scaler.
+        """
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        if scaled or not gradient_clip_val or gradient_clip_algorithm == "value":
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        else:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         if self.optimizer is None:
             return None

@@ -126,7 +126,7 @@ def _flip(
 
 def _colours(flip: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:
     """Warm colours for the first of each pair, cold ones for its mirror, greens for the middle."""
-    hues = [0.33 if f == i else (0.02 if i < f else 0.58) for i, f in enumerate(flip)]
+    hues = [0.33 if f == i else (0.02 if i < f else 0.50) for i, f in enumerate(flip)]
     spread = [h + 0.10 * (i / max(len(flip) - 1, 1)) for i, h in enumerate(hues)]
     rgb = [colorsys.hsv_to_rgb(h % 1.0, 0.85, 1.0) for h in spread]
     return tuple((round(r * 255), round(g * 255), round(b * 255)) for r, g, b in rgb)

@@ -33,6 +33,9 @@ _FIRST_HOST = "api.wandb.ai"
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: The terminal and the user's code stay the user's.
 _QUIET: dict[str, Any] = {"console": "off", "silent": True, "disable_code": True, "disable_job_creation": True}
+#: For what the client says before it has settings, and its own telemetry, which holds a process up for 20 s at its end
+#: where there is no way out of the network.
+_ENVIRONMENT = {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
 #: Seconds after which what was logged is in the file, also if the run is killed.
 _FLUSH = 5.0
 
@@ -197,7 +200,8 @@ class WandbLogger(Logger):
 
     def _start(self, mode: str) -> tuple[Any, str]:
         """A run, or None and the reason."""
-        os.environ.setdefault("WANDB_SILENT", "true")  # for what it says before it has settings
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         import wandb
 
         try:

@@ -32,8 +32,12 @@ class Codec(Protocol):
 
     ``encode`` runs on the device, under ``no_grad``, in float32. ``decode`` answers in the canvas frame; canvas is
     (B, H, W). ``unflip`` merges the outputs of images and of mirrored images. ``ideal`` gives the outputs of a
-    perfect network, and with them the codec's own ceiling ("oracle AP").
+    perfect network, and with them the codec's own ceiling ("oracle AP"). ``protocol`` states for the protocol card how
+    people come about: ``box_source``, ``score_rule``, ``nms``.
     """
+
+    @property
+    def protocol(self) -> dict[str, str]: ...
 
     def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]: ...
 

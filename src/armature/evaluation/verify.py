@@ -43,6 +43,10 @@ class Differences:
         """Whether all ten agree to ``TOLERANCE``."""
         return self.largest <= TOLERANCE
 
+    def summary(self) -> dict[str, Any]:
+        """For metrics.json: whether they agree, the largest difference, and both in words."""
+        return {"equal": self.equal, "largest_difference": self.largest, "summary": str(self)}
+
     def __str__(self) -> str:
         if self.equal:
             return f"verified: pycocotools gives the same ten numbers (largest difference {self.largest:.1e})"

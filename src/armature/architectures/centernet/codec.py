@@ -46,6 +46,16 @@ class CenterNetCodec:
         self.max_people, self.max_joints, self.min_score = max_people, max_joints, min_score
         self.snap_score, self.snap_distance = snap_score, snap_distance
 
+    @property
+    def protocol(self) -> dict[str, str]:
+        """How people come about, for the protocol card."""
+        snap = f"joints snap to peaks above {self.snap_score} within {self.snap_distance} of the box's longer side"
+        return {
+            "box_source": "the network's own centres",
+            "score_rule": "centre heatmap",
+            "nms": f"3x3 maxima, best {self.max_people} centres above {self.min_score}; {snap}",
+        }
+
     # ------------------------------------------------------------------ people -> maps
 
     def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:

@@ -1,0 +1,75 @@
+"""``armature train``: a run folder from a config."""
+
+from __future__ import annotations
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning import seed_everything
+
+from armature import assembly, conclusion, provenance, run_folder
+from armature.building import build
+from armature.configuration import save_text
+from armature.data.datamodule import KeypointData
+from armature.errors import Interrupted
+from armature.recording import Recording, recording
+from armature.resuming import merged
+from armature.run_folder import RunFolder, write_json, write_text
+
+SUMMARY = "train a network, judge it, and leave a run folder with a report"
+EXAMPLES = """
+armature train
+armature train experiment=coco_mini_overfit
+armature train backbone@model.backbone=resnet34 trainer=gpu trainer.max_epochs=40
+armature train term@loss.joints=smooth_l1 loss.joints.weight=2
+armature train resume=runs/default/RUN trainer.max_epochs=40
+armature train -m seed=1,2,3 optimizer=adamw,sgd
+"""
+
+
+def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
+    """Trains and judges one config; 0 when the report is written.
+
+    Raises:
+        UserError: what is the user's to mend, before training wherever it can be known before.
+        Interrupted: Ctrl-C; the run can be resumed.
+    """
+    torch.set_float32_matmul_precision("high")
+    resumed, config = merged(config.resume, overrides) if config.resume else (None, config)
+    seed_everything(config.seed, workers=True, verbose=False)
+    module, data = assembly.assemble(config), assembly.data(config)
+    module.metrics.bind(data.val_records())  # type: ignore[operator]
+    folder = resumed or run_folder.create(config.runs, config.name)
+    folder.share()
+    watched = _begin(config, overrides, command, folder, data, resumed is not None)
+    status = "failed"
+    try:
+        trainer = build(config.trainer, callbacks=watched.callbacks, logger=watched.loggers, root=folder.path)
+        for logger in watched.loggers:
+            logger.log_hyperparams(OmegaConf.to_container(config))  # type: ignore[arg-type]
+        trainer.fit(module, datamodule=data, ckpt_path=folder.last if resumed else None)
+        conclusion.conclude(folder, module, data, trainer, watched, config.verify)
+        status = "finished"
+    except Interrupted:
+        status = "interrupted"
+        raise
+    finally:
+        watched.close(status == "finished")
+        if status != "finished":  # conclude has noted that already, for the report
+            provenance.finish(folder.provenance, status)
+    return 0
+
+
+def _begin(
+    config: DictConfig, overrides: list[str], command: list[str], folder: RunFolder, data: KeypointData, resumed: bool
+) -> Recording:
+    """Config and provenance on the disk before anything is computed; the watchers."""
+    if resumed:
+        known = provenance.resume(folder.provenance, command)
+    else:
+        facts = {"fingerprint": data.fingerprint(), "split": data.split_description(), "skipped": len(data.skipped)}
+        known = provenance.collect(command, overrides, {"seed": config.seed}, facts)
+    plain = OmegaConf.to_container(config)
+    watched = recording(config, plain, folder, known.get("wandb_id"))  # type: ignore[arg-type]
+    write_text(folder.config, save_text(config))
+    write_json(folder.provenance, known | {"wandb_id": watched.wandb.id if watched.wandb else None})
+    return watched
