@@ -89,7 +89,9 @@ class ProgressLine(pl.Callback):
         if self._bar is None:
             self._plain(trainer, pl_module, f" batch {batch_idx + 1}/{_count(trainer.num_training_batches)}")
         else:
-            self._draw(_epoch(trainer), batch_idx + 1, trainer.num_training_batches, self._detail(trainer, pl_module))
+            # What a narrow terminal cuts off are the losses by term.
+            detail = "  ".join(reversed(self._details(trainer, pl_module)))
+            self._draw(_epoch(trainer), batch_idx + 1, trainer.num_training_batches, detail)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero and self._bar is None:
@@ -146,7 +148,7 @@ class ProgressLine(pl.Callback):
             self._bar.update(self._task, description=what, completed=done, total=known, detail=detail)
 
     def _plain(self, trainer: pl.Trainer, pl_module: pl.LightningModule, where: str) -> None:
-        self._print(Text(f"{_epoch(trainer)}{where}  {self._detail(trainer, pl_module)}"))
+        self._print(Text("  ".join([_epoch(trainer) + where, *self._details(trainer, pl_module)])))
 
     def _print(self, line: Text) -> None:
         if self.live:
@@ -159,7 +161,7 @@ class ProgressLine(pl.Callback):
             self._bar.stop()
             self._bar = None
 
-    def _detail(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> str:
+    def _details(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> list[str]:
         parts = [_losses(getattr(pl_module, "losses", {}))]
         rates = self.throughput.live() if self.throughput is not None else {}
         if rates:
@@ -167,7 +169,7 @@ class ProgressLine(pl.Callback):
         left = self._left(trainer)
         if left is not None:
             parts.append(f"{span(left)} left")
-        return "  ".join(part for part in parts if part)
+        return [part for part in parts if part]
 
     def _left(self, trainer: pl.Trainer) -> float | None:
         """Seconds to the end of the run, from the mean over this process's batches with everything around them."""
