@@ -140,7 +140,8 @@ class WandbLogger(Logger):
             return
         import wandb
 
-        media = [wandb.Image(picture, caption=text) for picture, text in zip(pictures, captions, strict=True)]
+        pairs = zip(pictures, captions, strict=True)
+        media = [wandb.Image(picture, caption=text, file_type="jpg") for picture, text in pairs]
         self._send({key: media, "epoch": epoch}, step)
 
     @rank_zero_only

@@ -102,7 +102,7 @@ class Module(pl.LightningModule):
     def __init__(self, score: Any = None, seconds: float = 0.0, seen: Path | None = None) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
-        self.average = nn.Linear(1, 8)
+        self.average = nn.Linear(1, 8).requires_grad_(False)
         self.losses: dict[str, torch.Tensor] = {}
         self.score, self.seconds, self.seen = score, seconds, seen
         self.on_batch: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,17 +27,24 @@ Picture = NDArray[np.uint8]
 class Pictures(pl.Callback):
     """Draws the same validation images after every validation, and the worst and the best at the end.
 
-    The same images go to ``sample_*.png`` (replaced every time) and to the loggers; a judgement outside training
-    (``trainer.validate``, which ends a run) also writes ``worst_*.png`` and ``best_*.png`` by the images' mean OKS.
-    Predictions come from ``module.metrics``, images from ``datamodule.val``.
+    The same images go to ``sample_*.jpg`` (replaced every time) and to the loggers; a judgement outside training
+    (``trainer.validate``, which ends a run) also writes ``worst_*.jpg`` and ``best_*.jpg`` by the images' mean OKS.
+    Predictions come from ``module.metrics``, images from ``datamodule.val``. Where validations follow each other so
+    quickly that drawing would take more than its share of the time, some are not drawn; the first and the last are.
 
     Args:
         folder: the run's ``pictures`` folder.
         count: how many of the same images, spread evenly over the validation data. extremes: how many worst and best.
+        share: of the time of training that drawing may take.
     """
 
-    def __init__(self, folder: Path | str, count: int = 8, extremes: int = 4) -> None:
-        self.folder, self.count, self.extremes = Path(folder), count, extremes
+    def __init__(self, folder: Path | str, count: int = 8, extremes: int = 4, share: float = 0.02) -> None:
+        self.folder, self.count, self.extremes, self.share = Path(folder), count, extremes, share
+        self._begun = time.monotonic()
+        self._spent = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._begun, self._spent = time.monotonic(), 0.0
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -44,7 +52,9 @@ class Pictures(pl.Callback):
         metric: Any = getattr(pl_module, "metrics", None)
         if source is None or metric is None or trainer.sanity_checking or self.count <= 0:
             return
-        training = trainer.state.fn == "fit"
+        start, training = time.monotonic(), trainer.state.fn == "fit"
+        if training and self._spent > self.share * (start - self._begun):
+            return
         predictions, oks = metric.predictions(), metric.image_oks()
         chosen = {"sample": spread(len(source), self.count)}
         if not training and oks:
@@ -55,6 +65,7 @@ class Pictures(pl.Callback):
             drawn = [self._draw(source, index, predictions, oks) for index in indices]
             self._save(kind, [picture for picture, _, _ in drawn], [name for _, name, _ in drawn])
             self._log(trainer, kind, [picture for picture, _, _ in drawn], [text for _, _, text in drawn], training)
+        self._spent += time.monotonic() - start
 
     def _draw(
         self, source: Any, index: int, predictions: Predictions, oks: Mapping[int, float]
@@ -72,11 +83,11 @@ class Pictures(pl.Callback):
     def _save(self, kind: str, pictures: Sequence[Picture], names: Sequence[str]) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for old in self.folder.glob(f"{kind}_*.png"):
+            for old in self.folder.glob(f"{kind}_*.jpg"):
                 old.unlink()
             for number, (picture, name) in enumerate(zip(pictures, names, strict=True), 1):
-                encoded = cv2.imencode(".png", picture[..., ::-1])[1]
-                (self.folder / f"{kind}_{number:02d}_{name}.png").write_bytes(encoded.tobytes())
+                encoded = cv2.imencode(".jpg", picture[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 92))[1]
+                (self.folder / f"{kind}_{number:02d}_{name}.jpg").write_bytes(encoded.tobytes())
         except OSError as error:
             log.warning("pictures were not written to %s: %s", self.folder, error.strerror or error)
 
