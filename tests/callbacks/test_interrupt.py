@@ -143,6 +143,22 @@ def test_a_process_that_gets_a_signal(tmp_path, number, code):
     assert same(state(tmp_path / "whole"), state(folder))
 
 
+@pytest.mark.slow
+def test_two_processes_of_which_one_is_told(tmp_path):
+    """Both stop at the same place, and a resume ends where an uninterrupted run does."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert start(whole, "0", "3", "two").wait(60) == 0
+    process = start(parts, "0.1", "3", "two")
+    wait_for(parts / "seen.txt", 4)
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert start(parts, "0", "3", "two", "resume").wait(60) == 0
+    assert same(state(whole), state(parts))
+    for a, b in zip(history(whole), history(parts), strict=True):
+        assert [float(x) for x in a[2:]] == pytest.approx([float(x) for x in b[2:]]) if a[0] != "epoch" else a == b
+
+
 def test_loader_processes_survive(tmp_path):
     """Ctrl-C in a terminal reaches the loader's processes too; the step that is under way must still end."""
 

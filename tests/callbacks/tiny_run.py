@@ -163,12 +163,15 @@ def fresh(**options: Any) -> Module:
     return Module(**options)
 
 
-if __name__ == "__main__":  # a process to send signals to: folder, seconds a step, epochs, "resume" or ""
+if __name__ == "__main__":  # a process to send signals to: folder, seconds a step, epochs, then "resume", "two"
     from armature.errors import Interrupted
 
     where = Path(sys.argv[1])
+    more: dict[str, Any] = {"devices": 2, "strategy": "ddp"} if "two" in sys.argv else {}
+    torch.set_num_threads(1)
     try:
-        fit(where, fresh(seconds=float(sys.argv[2]), seen=where / "seen.txt"), int(sys.argv[3]), "resume" in sys.argv)
+        module = fresh(seconds=float(sys.argv[2]), seen=where / "seen.txt")
+        fit(where, module, int(sys.argv[3]), "resume" in sys.argv, **more)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.code)

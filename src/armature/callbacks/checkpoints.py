@@ -178,7 +178,8 @@ class Checkpoints(pl.Callback):
             return True
         self._failed += 1
         kept = "the one from before is untouched" if path.exists() else "there is none from before"
-        log.warning("%s was not written: %s; %s", path.name, self._reason(), kept)
+        if trainer.is_global_zero:
+            log.warning("%s was not written: %s; %s", path.name, self._reason(), kept)
         if self._failed >= self.failures:
             raise CheckpointError(f"stopped: {self._failed} checkpoints in a row were not written: {self._reason()}")
         return False

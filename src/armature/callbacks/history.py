@@ -47,11 +47,13 @@ class History(pl.Callback):
         self._since = 0.0
         self._lr = math.nan
         self._validated = False
+        self._trainer: pl.Trainer | None = None
 
     # ------------------------------------------------------------------ state
 
     def state_dict(self) -> dict[str, Any]:
-        sums = {name: float(value) for name, value in self._sums.items()}
+        # Every process saves, but only the first one's state is kept: all go on from the mean.
+        sums = {name: self._mean(self._sums[name]) for name in sorted(self._sums)}
         return {"sums": sums, "steps": self._steps, "seconds": self._elapsed(), "lr": self._lr}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -61,7 +63,7 @@ class History(pl.Callback):
     # ------------------------------------------------------------------ hooks
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._since = time.perf_counter()
+        self._since, self._trainer = time.perf_counter(), trainer
         finished = position.finished(trainer)
         if trainer.is_global_zero:
             self.rows = [row for row in _read(self.path) if finished and int(row["epoch"]) <= finished]
@@ -83,7 +85,7 @@ class History(pl.Callback):
         self._validated = trainer.state.fn == "fit" and not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        means = self._means(trainer)
+        means = {name: self._mean(self._sums[name]) / max(self._steps, 1) for name in sorted(self._sums)}
         measured = {
             name: float(value)
             for name, value in trainer.callback_metrics.items()
@@ -99,12 +101,11 @@ class History(pl.Callback):
 
     # ------------------------------------------------------------------ how
 
-    def _means(self, trainer: pl.Trainer) -> dict[str, float]:
-        means = {}
-        for name in sorted(self._sums):
-            mean = self._sums[name] / max(self._steps, 1)
-            means[name] = float(trainer.strategy.reduce(mean, reduce_op="mean") if trainer.world_size > 1 else mean)
-        return means
+    def _mean(self, value: Tensor) -> float:
+        """Over all processes."""
+        if self._trainer is not None and self._trainer.world_size > 1:
+            value = self._trainer.strategy.reduce(value, reduce_op="mean")
+        return float(value)
 
     def _elapsed(self) -> float:
         return self._seconds + (time.perf_counter() - self._since if self._since else 0.0)

@@ -24,7 +24,7 @@ class Interrupt(pl.Callback):
     Args:
         checkpoints: writes the state.
         run: the folder that the resume command names.
-        every_batches: with several processes, they agree on whether to stop every so many batches.
+        every_batches: several processes agree on whether to stop every so many batches, and before validation.
 
     Raises:
         Interrupted: out of ``trainer.fit``; its message is for the user.
@@ -102,7 +102,8 @@ class Interrupt(pl.Callback):
     def on_validation_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        self._leave_validation(trainer, batch_idx)
+        if trainer.world_size == 1:  # several processes may have different numbers of these batches, and would wait
+            self._leave_validation(trainer, batch_idx)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._training = False
