@@ -63,7 +63,9 @@ def plain(overrides: list[str]) -> dict[str, Any]:
 def test_every_file_names_targets_that_exist_and_parameters_that_they_take(file: str) -> None:
     text = (CONF / file).read_text()
     assert not header_problem(text), f"conf/{file}: {header_problem(text)}"
-    assert problems(yaml.safe_load(text), whole=False) == []
+    content = yaml.safe_load(text)
+    content.pop("defaults", None)  # a key of Hydra, gone once the config is composed
+    assert problems(content, whole=False) == []
 
 
 def places() -> Iterator[tuple[str, str]]:

@@ -61,7 +61,7 @@ class Rig:
         part_balls: (A, 4) ball indices, the last one repeated; part_bias: (A,) added to the depth in sorting parts.
         part_material: (A,) index into ``materials``; 255 parts at most. spans: per material its first part and the one
             after its last: parts are sorted by material. part_limb: (A,) parts of one limb are lit as one.
-        point_joint, point_at: (K,), (K, 3).
+        point_joint, point_at: (K,), (K, 3). facial: (K,) bool, on the surface of a head.
         carriers: (K, 256) bool, part p shows point k; surface: the same, but only while the normal looks at the viewer.
         normals: (K, 3) in the joint's frame; facing: (K,) how much of them must point at the viewer to show the point.
         weights, mean, spread, swing: (O,), (O, J, 3) radians; phase: (J,) radians; limits: (2, J, 3) radians.
@@ -86,6 +86,7 @@ class Rig:
     materials: tuple[str, ...]
     point_joint: Ints
     point_at: Floats
+    facial: NDArray[np.bool_]
     carriers: NDArray[np.bool_]
     surface: NDArray[np.bool_]
     normals: Floats
@@ -193,6 +194,7 @@ class Builder:
             materials=materials,
             point_joint=np.array([index[p.joint] for p in points], int),
             point_at=np.array([p.at for p in points], float).reshape(-1, 3),
+            facial=np.array([p.joint == "head" and bool(p.surface) for p in points], bool),
             carriers=_table([p.shown_by for p in points], part_names),
             surface=_table([p.surface for p in points], part_names),
             normals=np.array([p.normal for p in points], float).reshape(-1, 3),

@@ -142,7 +142,11 @@ def _truth(canvas: paint.Canvas, rig: Rig, figures: Figures, points: Floats, sca
 
 
 def _visibility(labels: NDArray[np.uint16], rig: Rig, figures: Figures, points: Floats) -> Ints:
-    """(P, K): 0 outside the picture, 2 where a part that carries the point is on top at its pixel, else 1."""
+    """(P, K): 0 outside the picture, 2 where a part that carries the point is on top at its pixel, else 1.
+
+    A point on the side of a head that looks away (the nose of a head seen from behind) is 0 as well: people do not label it. In
+    COCO val2017, of 823 people whose shoulders show that they face away, 83 % have no nose and 87-90 % no eyes.
+    """
     height, width = labels.shape
     inside = ((points >= 0) & (points < (width, height))).all(-1)
     x = np.clip(points[..., 0], 0, width - 1).astype(np.int64)
@@ -151,7 +155,8 @@ def _visibility(labels: NDArray[np.uint16], rig: Rig, figures: Figures, points: 
     own = (top >> 8) == np.arange(1, len(points) + 1)[:, None]
     rows, part = np.arange(points.shape[1]), top & 255
     carried = rig.carriers[rows, part] | (rig.surface[rows, part] & figures.shown)
-    return inside * (1 + (own & carried).astype(np.int64))
+    turned_away = rig.facial & ~figures.shown
+    return (inside & ~turned_away) * (1 + (own & carried).astype(np.int64))
 
 
 def _region(mask: Image) -> tuple[Floats, ...]:

@@ -15,7 +15,7 @@ from armature.errors import DataError
 from armature.structures import Record, Skeleton
 
 #: Changes whenever the same parameters draw other pictures, so that fingerprints do too.
-VERSION = 1
+VERSION = 2
 #: Annotation ids of one picture start this far from those of the next.
 IDS = 64
 
