@@ -8,14 +8,12 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
-from armature import config_folders
+from armature.building import build
 from armature.errors import ConfigError
 from armature.evaluation.judge import Judge
 from armature.evaluation.results import Predictions, Truth
 from armature.reports import table
 from armature.run_folder import write_json
-from armature.skeletons import load
-from armature.structures import Skeleton
 
 SUMMARY = "judge a run's checkpoint, or a file of COCO results from any program"
 EXAMPLES = """
@@ -51,8 +49,7 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
 def _judge_files(config: DictConfig) -> dict[str, Any]:
     truth = Truth.from_coco(config.annotations, config.category)
     predictions = Predictions.from_coco(config.predictions, truth)
-    skeleton = _skeleton(config.skeleton or "coco_person")
-    judge = Judge(skeleton, area=config.area, protocol={"source": str(config.predictions)})
+    judge = Judge(build(config.skeleton), area=config.area, protocol={"source": str(config.predictions)})
     verdict = judge(truth, predictions)
     judged = {"metrics": {f"val/{n}": v for n, v in verdict.numbers.items()}, "protocol": verdict.card}
     if config.verify:
@@ -72,10 +69,3 @@ def _judge_run(config: DictConfig) -> dict[str, Any]:
 
 
 
-
-def _skeleton(name: str) -> Skeleton:
-    """The project's skeleton of that name, or the one in that file."""
-    known = {file.stem: file for file in (config_folders.project() / "skeleton").glob("*.yaml")}
-    if name not in known and not Path(name).is_file():
-        raise ConfigError(f"skeleton={name}: neither a file nor one of {', '.join(sorted(known))}")
-    return load(known.get(name, name))
