@@ -27,7 +27,11 @@ def conclude(
     metrics = judge(module, data, trainer)  # draws the worst and the best images, too
     if not trainer.is_global_zero:
         return
-    checkpoint = {"file": str(folder.best.relative_to(folder.path)), "epoch": saved["epoch"], "step": saved["global_step"]}
+    checkpoint = {
+        "file": str(folder.best.relative_to(folder.path)),
+        "epoch": saved["epoch"],
+        "step": saved["global_step"],
+    }
     written = judgement(module, metrics, checked, time=watched.throughput.split(), checkpoint=checkpoint)
     write_json(folder.metrics, written)
     metric: Any = module.metrics

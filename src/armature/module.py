@@ -134,7 +134,7 @@ class PoseModule(pl.LightningModule):
     ) -> None:
         """Clips as the trainer is told to; also for fused optimizers, which Lightning refuses under any autocast.
 
-        The refusal is right for float16, where a fused optimizer unscales gradients itself, and needless without a scaler.
+        The refusal is right for float16, where a fused optimizer unscales gradients itself; without a scaler it is not.
         """
         scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
         if scaled or not gradient_clip_val or gradient_clip_algorithm == "value":

@@ -37,7 +37,9 @@ def cosine(optimizer: Optimizer, steps: int, warmup: float = 0.05, final: float 
     return _warmed(optimizer, rise, fall)
 
 
-def flat_cosine(optimizer: Optimizer, steps: int, flat: float = 0.5, warmup: float = 0.05, final: float = 0.05) -> LambdaLR:
+def flat_cosine(
+    optimizer: Optimizer, steps: int, flat: float = 0.5, warmup: float = 0.05, final: float = 0.05
+) -> LambdaLR:
     """Linear warm-up, constant until the share ``flat`` of the training, then half a cosine down to ``final``."""
     rise, turn = _warmup_steps(warmup, steps), round(flat * steps)
 
@@ -49,7 +51,11 @@ def flat_cosine(optimizer: Optimizer, steps: int, flat: float = 0.5, warmup: flo
 
 
 def multistep(
-    optimizer: Optimizer, steps: int, milestones: Sequence[float] = (0.65, 0.87), factor: float = 0.1, warmup: float = 0.0
+    optimizer: Optimizer,
+    steps: int,
+    milestones: Sequence[float] = (0.65, 0.87),
+    factor: float = 0.1,
+    warmup: float = 0.0,
 ) -> LambdaLR:
     """Linear warm-up, then the learning rate times ``factor`` at each milestone, a share of the training (0 to 1)."""
     turns = [round(m * steps) for m in milestones]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -48,7 +49,9 @@ def pictures(source: str | Path) -> list[Path]:
     known = set(Image.registered_extensions())
     found = sorted(file for file in path.iterdir() if file.suffix.lower() in known)
     if not found:
-        raise DataError(f"source={source}: no picture in this folder (endings looked for: .jpg .png .webp .bmp .tif ...)")
+        raise DataError(
+            f"source={source}: no picture in this folder (endings looked for: .jpg .png .webp .bmp .tif ...)"
+        )
     return found
 
 
@@ -59,12 +62,15 @@ def predict(restored: Restored, files: Sequence[Path], output: str | Path, batch
         min_score: people below it are neither drawn nor written.
     """
     folder, done, found = Path(output), Done(), []
-    skeleton = restored.module.metrics.judge.skeleton  # type: ignore[union-attr]
+    metric: Any = restored.module.metrics
+    skeleton = metric.judge.skeleton
     images, ids = [], []
     folder.mkdir(parents=True, exist_ok=True)
     for batch in _batches(files, batch_size, done):
         start = time.perf_counter()
-        answers = _answer(restored.module, [picture for _, _, picture in batch], tuple(restored.config.data.canvas), min_score)
+        answers = _answer(
+            restored.module, [picture for _, _, picture in batch], tuple(restored.config.data.canvas), min_score
+        )
         done.seconds += time.perf_counter() - start
         for (number, file, picture), people in zip(batch, answers, strict=True):
             drawn = overlays.draw_people(picture, overlays.people_of_poses(people), skeleton)

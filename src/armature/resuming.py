@@ -12,7 +12,9 @@ from armature.errors import ConfigError
 from armature.run_folder import RunFolder
 
 
-def merged(path: str | Path, overrides: Sequence[str], ignored: Sequence[str] = ("resume",)) -> tuple[RunFolder, DictConfig]:
+def merged(
+    path: str | Path, overrides: Sequence[str], ignored: Sequence[str] = ("resume",)
+) -> tuple[RunFolder, DictConfig]:
     """A run's folder and its resolved config with overrides applied.
 
     Args:
@@ -36,7 +38,9 @@ def _set(config: DictConfig, key: str, value: str, folder: RunFolder) -> None:
     missing = object()
     before = OmegaConf.select(config, key, default=missing)
     if before is missing or key.startswith(("+", "~")):
-        raise ConfigError(f"run {folder.path} has no key '{key}'; a run that goes on takes key=value of its {folder.config}")
+        raise ConfigError(
+            f"run {folder.path} has no key '{key}'; a run that goes on takes key=value of its {folder.config}"
+        )
     if OmegaConf.is_config(before) and not value.startswith(("[", "{")):
         raise ConfigError(f"'{key}={value}': the parts of a run cannot be exchanged when it goes on; start a new one")
     OmegaConf.update(config, key, OmegaConf.from_dotlist([f"value={value}"]).value)

@@ -26,7 +26,9 @@ def empty_outputs(batch: int = 1, h: int = 32, w: int = 24) -> Outputs:
 def one_person(points: torch.Tensor, box: list[float], ignore: torch.Tensor | None = None, visible: int = 2) -> Batch:
     boxes = torch.tensor([[box]])
     areas = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
-    people = Instances(boxes, points[None, None], torch.full((1, 1, K), visible), areas, torch.ones(1, 1, dtype=torch.bool))
+    people = Instances(
+        boxes, points[None, None], torch.full((1, 1, K), visible), areas, torch.ones(1, 1, dtype=torch.bool)
+    )
     mask = torch.zeros(1, 128, 96, dtype=torch.bool) if ignore is None else ignore
     return Batch(torch.zeros(1, 3, 128, 96), people, mask, torch.eye(3)[None], torch.tensor([1]))
 

@@ -139,7 +139,11 @@ def test_visibility_is_what_lies_on_top() -> None:
         (180, "", "nose left_eye right_eye left_ear right_ear"),
         # Turned to the viewer's right, the left side is far, and the near arm hangs before the hip.
         (90, "left_shoulder left_elbow left_wrist left_hip left_knee left_ankle right_hip", "left_eye left_ear"),
-        (-90, "right_shoulder right_elbow right_wrist right_hip right_knee right_ankle left_hip", "right_eye right_ear"),
+        (
+            -90,
+            "right_shoulder right_elbow right_wrist right_hip right_knee right_ankle left_hip",
+            "right_eye right_ear",
+        ),
     ],
 )
 def test_what_a_figure_at_rest_shows_from_each_side(yaw: float, hidden: str, unlabelled: str) -> None:

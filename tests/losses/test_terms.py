@@ -22,7 +22,9 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 def test_l1_is_the_mean_over_supervised_numbers() -> None:
     output, value = draw(2, 4, 3), draw(2, 4, 3, seed=1)
     weight = torch.tensor([1.0, 0.0, 2.0]).expand(2, 4, 3)
-    total = sum(float(w * abs(o - v)) for o, v, w in zip(output.flatten(), value.flatten(), weight.flatten(), strict=True))
+    total = sum(
+        float(w * abs(o - v)) for o, v, w in zip(output.flatten(), value.flatten(), weight.flatten(), strict=True)
+    )
     assert float(L1()(output, Target(value, weight))) == pytest.approx(total / float(weight.sum()), rel=1e-5)
 
 

@@ -111,7 +111,9 @@ def test_what_cannot_be_resumed_says_what_there_is(whole: Path, capsys: pytest.C
     assert "no such folder" in capsys.readouterr().err
 
 
-def test_a_loss_on_an_output_that_nobody_emits_is_an_error_before_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_loss_on_an_output_that_nobody_emits_is_an_error_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = cli.main(["train", *SMALL, f"runs={tmp_path}", "+term@loss.pafs=l1"])
     said = capsys.readouterr().err
     assert code == 2 and "loss term 'pafs' reads output 'pafs'" in said and "center" in said

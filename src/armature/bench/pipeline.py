@@ -34,7 +34,9 @@ def main(overrides: Sequence[str] = ()) -> int:
     module.metrics.bind(data.val_records())  # type: ignore[operator]
     precision = hardware.precision(config.trainer.accelerator)
     console = Console(highlight=False)
-    console.print(f"{config.name}: canvas {data.canvas}, batch {data.batch_size}, {precision}, {torch.get_num_threads()} threads")
+    console.print(
+        f"{config.name}: canvas {data.canvas}, batch {data.batch_size}, {precision}, {torch.get_num_threads()} threads"
+    )
     table = Table(box=None)
     for heading in ("part", "images/s", "ms an image", "where"):
         table.add_column(heading, justify="left" if heading in ("part", "where") else "right")
@@ -109,7 +111,9 @@ def _training(module: Any, batch: Batch, size: int, half: bool) -> list[tuple[st
     ]
 
 
-def _judging(module: Any, data: Any, batch: Batch, size: int, half: bool) -> list[tuple[str, int, str, Callable[[], Any]]]:
+def _judging(
+    module: Any, data: Any, batch: Batch, size: int, half: bool
+) -> list[tuple[str, int, str, Callable[[], Any]]]:
     module.model.eval()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         outputs = module.model(batch.images)

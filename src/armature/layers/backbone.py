@@ -30,12 +30,21 @@ class Backbone(nn.Module):
         ConfigError: unknown name, or a stride that the network does not have.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
-        self, name: str, pretrained: bool = False, strides: Sequence[int] = (4, 8, 16, 32), options: dict[str, Any] | None = None
+        self,
+        name: str,
+        pretrained: bool = False,
+        strides: Sequence[int] = (4, 8, 16, 32),
+        options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         levels = _levels(name, strides)
-        self.net = timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=levels, **(options or {}))
+        self.net = timm.create_model(
+            name, pretrained=pretrained, features_only=True, out_indices=levels, **(options or {})
+        )
         self.channels: list[int] = list(self.net.feature_info.channels())
         self.strides: list[int] = list(strides)
         statistics = timm.data.resolve_data_config({}, model=self.net)
@@ -55,5 +64,7 @@ def _levels(name: str, strides: Sequence[int]) -> list[int]:
     found = list(probe.feature_info.reduction())
     missing = [s for s in strides if s not in found]
     if missing:
-        raise ConfigError(f"backbone '{name}' has feature strides {found}; asked for {list(strides)}, missing {missing}")
+        raise ConfigError(
+            f"backbone '{name}' has feature strides {found}; asked for {list(strides)}, missing {missing}"
+        )
     return [probe.feature_info.out_indices[found.index(s)] for s in strides]

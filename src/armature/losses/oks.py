@@ -20,6 +20,8 @@ class OKS(nn.Module):
         grid: how many dimensions follow the xy dimension (2 for dense maps, 0 for lists of people).
     """
 
+    variances: Tensor
+
     def __init__(self, skeleton: Skeleton, grid: int = 2) -> None:
         super().__init__()
         sigmas = torch.tensor(sigmas_or_default(skeleton))
@@ -28,7 +30,9 @@ class OKS(nn.Module):
 
     def forward(self, output: Tensor, target: Target) -> Tensor:
         if target.scale is None:
-            raise ValueError("the OKS loss needs Target.scale (the person's area); this codec gives none for this output")
+            raise ValueError(
+                "the OKS loss needs Target.scale (the person's area); this codec gives none for this output"
+            )
         squared = (output - target.value).square().sum(self.xy, keepdim=True)
         # The area is clamped: a person squeezed to nothing by a crop would divide by zero.
         exponent = squared / (2 * target.scale.clamp(min=1e-3) * self.variances)

@@ -17,7 +17,7 @@ class L1(nn.Module):
 
 
 class SmoothL1(nn.Module):
-    """The mean Huber-like error over supervised numbers: quadratic below ``beta``, linear above (Girshick 2015, eq. 3)."""
+    """The mean error over supervised numbers, quadratic below ``beta``, linear above (Girshick 2015, eq. 3)."""
 
     def __init__(self, beta: float = 1.0) -> None:
         super().__init__()

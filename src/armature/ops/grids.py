@@ -25,7 +25,11 @@ def cell_corner(index: Int[Tensor, "*n"], width: int) -> Float[Tensor, "*n 2"]:
 
 
 def owners(
-    centres: Float[Tensor, "B M 2"], boxes: Float[Tensor, "B M 4"], valid: Bool[Tensor, "B M"], size: tuple[int, int], reach: int = 0
+    centres: Float[Tensor, "B M 2"],
+    boxes: Float[Tensor, "B M 4"],
+    valid: Bool[Tensor, "B M"],
+    size: tuple[int, int],
+    reach: int = 0,
 ) -> Int[Tensor, "B h w"]:
     """For each cell the slot whose centre it belongs to, or -1; where several do, the nearest centre's.
 

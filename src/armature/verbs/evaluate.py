@@ -66,6 +66,3 @@ def _judge_run(config: DictConfig) -> dict[str, Any]:
     metrics = judge(restored.module, restored.data(), restored.trainer())
     seconds = dict(restored.module.clock.seconds)
     return judgement(restored.module, metrics, config.verify, time=seconds) | {"title": str(restored.folder.path)}
-
-
-

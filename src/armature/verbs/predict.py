@@ -22,7 +22,8 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
     pictures = predicting.pictures(config.source)
     restored = restoring.restore(config.run, config.checkpoint, config.overrides)
     done = predicting.predict(restored, pictures, config.output, config.batch_size, config.min_score)
-    print(f"{done.people} people on {done.read} pictures, {done.seconds / max(1, done.read):.2f} s a picture: {config.output}")
+    pace = done.seconds / max(1, done.read)
+    print(f"{done.people} people on {done.read} pictures, {pace:.2f} s a picture: {config.output}")
     for file, reason in done.unread:
         print(f"left out: {file}: {reason}")
     return 1 if done.unread else 0

@@ -15,18 +15,19 @@ _EPS = 1e-4
 
 
 class CenterNetCodec:
-    """Encodes people as gaussians and cell-wise regressions; decodes peaks, snapping regressed joints to joint peaks.
+    """Encodes people as gaussians and regressions per cell; decodes peaks, snapping regressed joints to joint peaks.
 
     Args:
         skeleton: gives K and the flip order.
         radius: ``corrected`` or ``released`` gaussians (see ``ops.gaussians.box_radius``).
         overlap: the IoU that the gaussian's radius must preserve.
-        reach: size, offset and joints are learned at all cells up to this far from the centre's, inside the box. 0 is the
-            paper's one cell a person; 1 and more learn faster, as TTFNet does (Liu et al. 2020, section 4.3), and do
+        reach: size, offset and joints are learned at all cells up to this far from the centre's, inside the box. 0 is
+            the paper's one cell a person; 1 and more learn faster, as TTFNet does (Liu et al. 2020, section 4.3), and do
             not mind a peak that is found one cell off.
         max_people: centres decoded per image. max_joints: peaks considered per joint heatmap.
         min_score: people below this centre score are dropped; 0 keeps all, as the paper's evaluation does.
-        snap_score: a joint peak must reach this (0.1). snap_distance: and lie within this share of the box's longer side (0.3).
+        snap_score: a joint peak must reach this (0.1).
+        snap_distance: and lie within this share of the box's longer side (0.3).
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class CenterNetCodec:
             "joint_offset": _joint_offsets(joints, labelled, size),
         }
 
-    def _heat(self, boxes: Tensor, centres: Tensor, joints: Tensor, labelled: Tensor, valid: Tensor, size: torch.Size) -> Tensor:
+    def _heat(
+        self, boxes: Tensor, centres: Tensor, joints: Tensor, labelled: Tensor, valid: Tensor, size: torch.Size
+    ) -> Tensor:
         """(B 1+K h w): the centre's gaussian and the joints', all with the person's own radius."""
         radii = box_radius((boxes[..., 2:] - boxes[..., :2]).flip(-1), self.overlap, self.radius).floor()
         points = torch.cat([centres[:, :, None], joints], 2).floor().long()
@@ -84,9 +87,16 @@ class CenterNetCodec:
         return splat(points, radii, on & _on_grid(points, size), (size[0], size[1]))
 
     def _at_centre(
-        self, boxes: Tensor, centres: Tensor, joints: Tensor, labelled: Tensor, areas: Tensor, valid: Tensor, size: torch.Size
+        self,
+        boxes: Tensor,
+        centres: Tensor,
+        joints: Tensor,
+        labelled: Tensor,
+        areas: Tensor,
+        valid: Tensor,
+        size: torch.Size,
     ) -> dict[str, Target]:
-        """Size, offset and joints at the cells that belong to a person's centre, distances from each cell's own corner."""
+        """Size, offset and joints at the cells that belong to a centre, distances from each cell's own corner."""
         owner = owners(centres, boxes, valid, (size[0], size[1]), self.reach).flatten(1)
         corner = corners((size[0], size[1]), boxes)
         owned = (owner >= 0).float().unflatten(1, size)[:, None]
@@ -101,7 +111,9 @@ class CenterNetCodec:
             "size": Target(dense(boxes[..., 2:] - boxes[..., :2]), owned),
             "offset": Target((dense(centres) - corner) * owned, owned),
             "joints": Target(
-                (dense(joints) - corner) * owned[:, None], dense(labelled[..., None].float()), dense(areas[..., None, None])
+                (dense(joints) - corner) * owned[:, None],
+                dense(labelled[..., None].float()),
+                dense(areas[..., None, None]),
             ),
         }
 
@@ -121,7 +133,9 @@ class CenterNetCodec:
         people = []
         for b in range(canvas[0]):
             keep = scores[b] > self.min_score
-            people.append(Poses(joints[b][keep] * stride, joint_scores[b][keep], boxes[b][keep] * stride, scores[b][keep]))
+            people.append(
+                Poses(joints[b][keep] * stride, joint_scores[b][keep], boxes[b][keep] * stride, scores[b][keep])
+            )
         return people
 
     def _snap(self, joints: Tensor, boxes: Tensor, outputs: Outputs) -> tuple[Tensor, Tensor]:
@@ -137,7 +151,9 @@ class CenterNetCodec:
         reach = self.snap_distance * (boxes[..., 2:] - boxes[..., :2]).amax(-1, keepdim=True)
         snapped = nearest.values <= reach
         chosen = nearest.indices[..., None]
-        to = peaks.expand(-1, joints.shape[1], -1, -1, -1).gather(3, chosen[..., None].expand(*chosen.shape, 2))[..., 0, :]
+        to = peaks.expand(-1, joints.shape[1], -1, -1, -1).gather(3, chosen[..., None].expand(*chosen.shape, 2))[
+            ..., 0, :
+        ]
         peak_score = scores[:, None].expand(-1, joints.shape[1], -1, -1).gather(3, chosen)[..., 0]
         moved = torch.where(snapped[..., None], to, joints)
         return moved, torch.where(snapped, peak_score, _score_at(heat, joints))
@@ -145,7 +161,7 @@ class CenterNetCodec:
     # ------------------------------------------------------------------ mirrored images, ceilings
 
     def unflip(self, outputs: Outputs, flipped: Outputs) -> Outputs:
-        """The mean of both views for heatmaps, size and joints; offsets from the upright view (Zhou et al. 2019, code)."""
+        """The mean of both views for heatmaps, size and joints; offsets from the upright view."""
         back = {name: value.flip(-1) for name, value in flipped.items()}
         joints = back["joints"][:, self.flip]
         # Distances are from the cell's left edge, which is its right edge in the mirror: x becomes 1 - x.
@@ -174,7 +190,7 @@ def _weight(heat: Tensor, ignored: Tensor) -> Tensor:
 
 
 def _ignored_cells(ignore: Tensor, size: torch.Size) -> Tensor:
-    return F.adaptive_avg_pool2d(ignore[:, None].float(), tuple(size))[:, 0] > 0.5
+    return F.adaptive_avg_pool2d(ignore[:, None].float(), (size[0], size[1]))[:, 0] > 0.5
 
 
 def _inside_unlabelled(boxes: Tensor, labelled: Tensor, valid: Tensor, size: torch.Size) -> Tensor:

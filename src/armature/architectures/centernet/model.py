@@ -28,13 +28,24 @@ class CenterNet(nn.Module):
     """
 
     def __init__(
-        self, skeleton: Skeleton, backbone: nn.Module, neck: Callable[[Sequence[int]], nn.Module], head_channels: int = 64
+        self,
+        skeleton: Skeleton,
+        backbone: nn.Module,
+        neck: Callable[[Sequence[int]], nn.Module],
+        head_channels: int = 64,
     ) -> None:
         super().__init__()
         self.keypoints = skeleton.count
         self.backbone = backbone
         self.neck = neck(backbone.channels)  # type: ignore[arg-type]
-        outputs = {"center": 1, "size": 2, "offset": 2, "joints": 2 * self.keypoints, "heatmaps": self.keypoints, "joint_offset": 2}
+        outputs = {
+            "center": 1,
+            "size": 2,
+            "offset": 2,
+            "joints": 2 * self.keypoints,
+            "heatmaps": self.keypoints,
+            "joint_offset": 2,
+        }
         self.heads = nn.ModuleDict({n: _head(self.neck.channels, head_channels, c) for n, c in outputs.items()})  # type: ignore[arg-type]
         for name in ("center", "heatmaps"):
             nn.init.constant_(self.heads[name][-1].bias, _RARE)  # type: ignore[index, arg-type]
