@@ -65,6 +65,19 @@ def test_with_reach_a_peak_one_cell_off_still_gives_the_exact_joints() -> None:
     torch.testing.assert_close(found.boxes[0], torch.tensor(box), atol=1e-3, rtol=0)
 
 
+def test_with_reach_joint_peaks_one_cell_off_still_give_the_exact_joints() -> None:
+    codec = CenterNetCodec(PERSON, min_score=0.5, reach=1)
+    # Far enough apart that no two joints claim the same cell.
+    points = torch.tensor([[18.0 + 16 * (k % 4), 14.0 + 19 * (k // 4)] for k in range(K)])
+    points += torch.rand(K, 2, generator=torch.Generator().manual_seed(7)) * 3.9
+    outputs = empty_outputs()
+    perfect = codec.ideal(outputs, codec.encode(outputs, one_person(points, [14.0, 10.0, 82.0, 118.0])))
+    perfect["heatmaps"] = perfect["heatmaps"].roll((-1, 1), (2, 3))
+    found = codec.decode(perfect, (1, 128, 96))[0]
+    torch.testing.assert_close(found.keypoints[0], points, atol=1e-3, rtol=0)
+    assert float(found.keypoint_scores.min()) > 0.99  # they did snap
+
+
 def test_regression_alone_gives_back_the_people_where_no_peak_is_near() -> None:
     codec = CenterNetCodec(PERSON, min_score=0.5)
     points = spread_points(1)

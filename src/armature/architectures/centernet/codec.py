@@ -12,6 +12,8 @@ from armature.ops.peaks import top_peaks
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
 _EPS = 1e-4
+#: Weight of a cell beside a joint's own, in learning where the joint is.
+_NEIGHBOUR = 0.2
 
 
 class CenterNetCodec:
@@ -21,9 +23,9 @@ class CenterNetCodec:
         skeleton: gives K and the flip order.
         radius: ``corrected`` or ``released`` gaussians (see ``ops.gaussians.box_radius``).
         overlap: the IoU that the gaussian's radius must preserve.
-        reach: size, offset and joints are learned at all cells up to this far from the centre's, inside the box. 0 is
-            the paper's one cell a person; 1 and more learn faster, as TTFNet does (Liu et al. 2020, section 4.3), and do
-            not mind a peak that is found one cell off.
+        reach: size, offset and joints are learned at all cells up to this far from the centre, inside the box, and
+            joint_offset up to this far from each joint. 0 is the paper's one cell; 1 and more learn faster, as TTFNet
+            does for boxes (Liu et al. 2020, section 4.3), and do not mind a peak that is found one cell off.
         max_people: centres decoded per image. max_joints: peaks considered per joint heatmap.
         min_score: people below this centre score are dropped; 0 keeps all, as the paper's evaluation does.
         snap_score: a joint peak must reach this (0.1).
@@ -74,7 +76,7 @@ class CenterNetCodec:
         return at_centre | {
             "center": Target(heat[:, :1], _weight(heat[:, :1], ignored)),
             "heatmaps": Target(heat[:, 1:], _weight(heat[:, 1:], unlabelled)),
-            "joint_offset": _joint_offsets(joints, labelled, size),
+            "joint_offset": _joint_offsets(joints, labelled, size, self.reach),
         }
 
     def _heat(
@@ -202,15 +204,22 @@ def _inside_unlabelled(boxes: Tensor, labelled: Tensor, valid: Tensor, size: tor
     return ((x >= x1) & (x <= x2) & (y >= y1) & (y <= y2) & silent).any(1)
 
 
-def _joint_offsets(joints: Tensor, labelled: Tensor, size: torch.Size) -> Target:
-    """The place of joints within their cells; joints that share a cell are averaged and weigh as many as they are."""
-    corner = joints.floor()
-    on = (labelled & _on_grid(corner, size)).float()[..., None]
-    cells = flat_cell(joints, (size[0], size[1])).flatten(1)[..., None]
-    both = torch.cat([(joints - corner) * on, on], -1).flatten(1, 2)
+def _joint_offsets(joints: Tensor, labelled: Tensor, size: torch.Size, reach: int) -> Target:
+    """The place of joints relative to the corners of the cells in and around which they lie.
+
+    Cells that several joints claim learn their weighted mean and weigh as much as all of them. A joint's own cell has
+    weight 1, a neighbour up to ``reach`` cells away ``_NEIGHBOUR``: few enough to leave another joint's own cell alone.
+    """
+    near = torch.arange(-reach, reach + 1, device=joints.device)
+    shifts = torch.cartesian_prod(near, near).to(joints)
+    share = torch.where((shifts == 0).all(-1), 1.0, _NEIGHBOUR)[:, None]
+    corner = joints.floor()[..., None, :] + shifts  # (B M K S 2)
+    on = (labelled[..., None] & _on_grid(corner, size))[..., None] * share
+    cells = flat_cell(corner, (size[0], size[1])).flatten(1)[..., None]
+    both = torch.cat([(joints[..., None, :] - corner) * on, on], -1).flatten(1, 3)
     sums = both.new_zeros(len(joints), size[0] * size[1], 3).scatter_add_(1, cells.expand_as(both), both)
-    value, count = sums.mT.unflatten(2, size).split([2, 1], dim=1)
-    return Target(value / count.clamp(min=1), count)
+    value, weight = sums.mT.unflatten(2, size).split([2, 1], dim=1)
+    return Target(value / weight.clamp(min=_NEIGHBOUR), weight)
 
 
 def _score_at(heat: Tensor, joints: Tensor) -> Tensor:

@@ -145,7 +145,8 @@ def _visibility(labels: NDArray[np.uint16], rig: Rig, figures: Figures, points: 
     """(P, K): 0 outside the picture, 2 where a part that carries the point is on top at its pixel, else 1.
 
     A point on the side of a head that looks away (the nose of a head seen from behind) is 0 as well: people do not
-    label it. In COCO val2017, of 823 people whose shoulders show that they face away, 83 % have no nose and 87-90 % no eyes.
+    label it. Of 823 people in COCO val2017 whose shoulders show that they face away, 83 % have no nose and 87-90 %
+    no eyes.
     """
     height, width = labels.shape
     inside = ((points >= 0) & (points < (width, height))).all(-1)
