@@ -86,4 +86,6 @@ def average(model: nn.Module, decay: float = 0.999) -> AveragedModel:
         else:
             torch._foreach_copy_(list(averaged), list(current))
 
-    return AveragedModel(model, multi_avg_fn=update, use_buffers=True)
+    averaged = AveragedModel(model, multi_avg_fn=update, use_buffers=True)
+    averaged.requires_grad_(False)  # else distributed training waits for gradients that never come
+    return averaged

@@ -11,6 +11,7 @@ from armature.building import build
 from armature.configuration import save_text
 from armature.data.datamodule import KeypointData
 from armature.errors import Interrupted
+from armature.module import PoseModule
 from armature.recording import Recording, recording
 from armature.resuming import merged
 from armature.run_folder import RunFolder, write_json, write_text
@@ -46,7 +47,8 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
         trainer = build(config.trainer, callbacks=watched.callbacks, logger=watched.loggers, root=folder.path)
         for logger in watched.loggers:
             logger.log_hyperparams(OmegaConf.to_container(config))  # type: ignore[arg-type]
-        trainer.fit(module, datamodule=data, ckpt_path=folder.last if resumed else None)
+        _announce(folder, module, data, str(trainer.precision), resumed)
+        trainer.fit(module, datamodule=data, ckpt_path=folder.last if resumed and folder.last.is_file() else None)
         conclusion.conclude(folder, module, data, trainer, watched, config.verify)
         status = "finished"
     except Interrupted:
@@ -57,6 +59,20 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
         if status != "finished":  # conclude has noted that already, for the report
             provenance.finish(folder.provenance, status)
     return 0
+
+
+def _announce(folder: RunFolder, module: PoseModule, data: KeypointData, precision: str, resumed: bool) -> None:
+    """One line on what is about to happen, and where it is written."""
+    parameters = sum(p.numel() for p in module.model.parameters()) / 1e6
+    counts = data.split_description()
+    height, width = data.canvas
+    if resumed and not folder.last.is_file():
+        print(f"{folder.path} has no checkpoint yet: it begins again")
+    print(
+        f"{folder.path}: {parameters:.1f} M parameters, {precision}, {counts['train']:,} images to learn from and "
+        f"{counts['val']:,} to judge by, canvas {width}x{height}, {data.skeleton.count} keypoints",
+        flush=True,
+    )
 
 
 def _begin(
