@@ -47,7 +47,7 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
         trainer = build(config.trainer, callbacks=watched.callbacks, logger=watched.loggers, root=folder.path)
         for logger in watched.loggers:
             logger.log_hyperparams(OmegaConf.to_container(config))  # type: ignore[arg-type]
-        _announce(folder, module, data, str(trainer.precision), resumed)
+        _announce(folder, module, data, str(trainer.precision), resumed is not None)
         trainer.fit(module, datamodule=data, ckpt_path=folder.last if resumed and folder.last.is_file() else None)
         conclusion.conclude(folder, module, data, trainer, watched, config.verify)
         status = "finished"
