@@ -57,7 +57,8 @@ class CenterNetCodec:
     @property
     def protocol(self) -> dict[str, str]:
         """How people come about, for the protocol card."""
-        snap = f"joints snap to peaks ({self.subcell}) above {self.snap_score}, within {self.snap_distance} of the longer side"
+        reach = f"above {self.snap_score} and within {self.snap_distance} of the longer side"
+        snap = f"joints snap to peaks ({self.subcell}) {reach}"
         return {
             "box_source": "the network's own centres",
             "score_rule": "centre heatmap",
