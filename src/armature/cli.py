@@ -129,7 +129,6 @@ def _allow(prefixes: Sequence[str]) -> None:
 
 def _quiet() -> None:
     """Silences advertisements and warnings that are nobody's to act on; our own messages say what matters."""
-    import logging
     import warnings
 
     for message in (
@@ -141,8 +140,6 @@ def _quiet() -> None:
         r".*You have overridden `on_after_batch_transfer`.*",
     ):
         warnings.filterwarnings("ignore", message=message)
-    for package in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(package).setLevel(logging.WARNING)
 
 
 def _unknown(verb: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ def trainer(
         accelerator: Lightning's. threads: of torch on the CPU; None leaves them alone.
         options: everything else that ``pytorch_lightning.Trainer`` takes.
     """
+    for package in ("pytorch_lightning", "lightning_fabric"):  # they set their own level when they are imported
+        logging.getLogger(package).setLevel(logging.WARNING)
     if threads:
         torch.set_num_threads(threads)
     chosen = hardware.precision(accelerator) if precision == "auto" else precision
