@@ -140,3 +140,12 @@ def test_a_batch_without_people_trains() -> None:
     loss = GaussianFocal()(outputs["center"], targets["center"])
     loss.backward()
     assert torch.isfinite(loss) and targets["size"].weight.sum() == 0
+
+
+def test_the_joints_may_have_a_say_in_the_score() -> None:
+    points, outputs = spread_points(5), empty_outputs()
+    alone, both = (CenterNetCodec(PERSON, min_score=0.5, score=rule) for rule in ("center", "center*joints"))
+    perfect = alone.ideal(outputs, alone.encode(outputs, one_person(points, [14.0, 10.0, 82.0, 118.0])))
+    perfect["heatmaps"] -= 8.0
+    first, second = (codec.decode(perfect, (1, 128, 96))[0] for codec in (alone, both))
+    torch.testing.assert_close(second.scores, first.scores * second.keypoint_scores.mean(-1))

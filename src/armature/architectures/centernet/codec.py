@@ -34,6 +34,8 @@ class CenterNetCodec:
         snap_distance: and lie within this share of the box's longer side (0.3).
         subcell: where a joint peak is within its cell: its learned ``offset`` (the paper), or the ``centroid`` of the
             heatmap around it, which needs no further training and is closer while training is short.
+        score: of a person: the centre's (the paper), or times the mean of the joints' scores, which ranks people whose
+            joints were not found behind others.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class CenterNetCodec:
         snap_score: float = 0.1,
         snap_distance: float = 0.3,
         subcell: Literal["offset", "centroid"] = "offset",
+        score: Literal["center", "center*joints"] = "center",
     ) -> None:
         self.flip = list(skeleton.flip)
         self.radius, self.overlap, self.reach = radius, overlap, reach
         self.max_people, self.max_joints, self.min_score = max_people, max_joints, min_score
         self.snap_score, self.snap_distance, self.subcell = snap_score, snap_distance, subcell
+        self.score = score
 
     @property
     def protocol(self) -> dict[str, str]:
@@ -61,7 +65,7 @@ class CenterNetCodec:
         snap = f"joints snap to peaks ({self.subcell}) {reach}"
         return {
             "box_source": "the network's own centres",
-            "score_rule": "centre heatmap",
+            "score_rule": "centre heatmap" if self.score == "center" else "centre heatmap x mean joint score",
             "nms": f"3x3 maxima, best {self.max_people} centres above {self.min_score}; {snap}",
         }
 
@@ -138,6 +142,8 @@ class CenterNetCodec:
         boxes = torch.cat([centre - half, centre + half], -1)
         joints = corner[:, :, None] + gather_cells(outputs["joints"].float(), cells)
         joints, joint_scores = self._snap(joints, boxes, outputs)
+        if self.score == "center*joints":
+            scores = scores * joint_scores.mean(-1)
         people = []
         for b in range(canvas[0]):
             keep = scores[b] > self.min_score
