@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,16 +41,16 @@ class Restored:
         return build(self.config.trainer, root=self.folder.path)
 
 
-def restore(run: str | Path, checkpoint: str = "best", overrides: Sequence[str] = ()) -> Restored:
+def restore(run: str | Path, checkpoint: str = "best", overrides: Mapping[str, object] | None = None) -> Restored:
     """The run at a folder with the weights of a checkpoint.
 
     Args:
-        checkpoint: ``best``, ``last``, or a file. overrides: ``key=value`` of the run's own config.
+        checkpoint: ``best``, ``last``, or a file. overrides: dotted key -> value of the run's own config.
 
     Raises:
         ConfigError: no such run or checkpoint, or one that does not fit the other.
     """
-    folder, config = merged(run, overrides)
+    folder, config = merged(run, [f"{key}={value}" for key, value in _dotted(overrides or {}).items()])
     file = {"best": folder.best, "last": folder.last}.get(checkpoint, Path(checkpoint))
     if not file.is_file():
         there = sorted(p.name for p in folder.checkpoints.glob("*.ckpt"))
@@ -58,3 +58,11 @@ def restore(run: str | Path, checkpoint: str = "best", overrides: Sequence[str] 
     module = assembly.assemble(config)
     assembly.load_weights(module, file)
     return Restored(folder, config, module.eval())
+
+
+def _dotted(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested mappings as one, with dotted keys."""
+    flat: dict[str, object] = {}
+    for key, value in values.items():
+        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

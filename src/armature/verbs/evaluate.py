@@ -18,7 +18,7 @@ from armature.run_folder import write_json
 SUMMARY = "judge a run's checkpoint, or a file of COCO results from any program"
 EXAMPLES = """
 armature evaluate run=runs/default/RUN
-armature evaluate run=runs/default/RUN verify=true 'overrides=[flip_test=true]'
+armature evaluate run=runs/default/RUN verify=true 'overrides={flip_test:false}'
 armature evaluate predictions=results.json annotations=person_keypoints_val2017.json skeleton=coco_person verify=true
 """
 
