@@ -129,8 +129,12 @@ def _allow(prefixes: Sequence[str]) -> None:
 
 def _quiet() -> None:
     """Silences advertisements and warnings that are nobody's to act on; our own messages say what matters."""
+    import logging
     import warnings
 
+    # A warning is for the user: the line of our code that noticed it says nothing to them.
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    logging.getLogger().addFilter(lambda record: "Images sizes do not match" not in record.getMessage())
     for message in (
         r".*`srun` command is available.*",
         r".*does not have many workers.*",
