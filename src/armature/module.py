@@ -85,7 +85,7 @@ class PoseModule(pl.LightningModule):
         losses = self.loss(outputs, self.encode(outputs, batch))
         each = {f"train/{name}": value.detach() for name, value in losses.items()}
         self.losses = each
-        self.log_dict(each, on_step=False, on_epoch=True, batch_size=len(batch.images))
+        self.log_dict(each, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(batch.images))
         return losses["total"]
 
     @torch.no_grad()
