@@ -69,10 +69,7 @@ def predict(restored: Restored, files: Sequence[Path], output: str | Path, batch
     for batch in _batches(files, batch_size, done):
         start = time.perf_counter()
         answers = _answer(
-            restored.module,
-            [picture for _, _, picture in batch],
-            tuple(restored.config.data.get("val_canvas") or restored.config.data.canvas),
-            min_score,
+            restored.module, [picture for _, _, picture in batch], tuple(restored.config.data.canvas), min_score
         )
         done.seconds += time.perf_counter() - start
         for (number, file, picture), people in zip(batch, answers, strict=True):

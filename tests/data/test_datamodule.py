@@ -179,14 +179,3 @@ def test_the_data_are_given_one_way(dots: Callable) -> None:
             KeypointData(**wrong)
     with pytest.raises(ConfigError, match="on_bad_image=ignore"):
         KeypointData(train=dots(2), on_bad_image="ignore")
-
-
-def test_validation_may_have_a_canvas_of_its_own() -> None:
-    from armature.data.synthetic import Synthetic
-    from armature.skeletons import make
-
-    skeleton = make("pair", ["left_end", "right_end"], [["left_end", "right_end"]])
-    parts = {"train": Synthetic(skeleton, 4, (32, 32)), "val": Synthetic(skeleton, 2, (64, 48))}
-    data = KeypointData(**parts, canvas=(32, 32), val_canvas=(64, 48), batch_size=2, workers=0)
-    assert next(iter(data.train_dataloader())).images.shape[2:] == (32, 32)
-    assert next(iter(data.val_dataloader())).images.shape[2:] == (64, 48)

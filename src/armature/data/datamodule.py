@@ -31,9 +31,7 @@ class KeypointData(LightningDataModule):
     Args:
         train, val: sources; either may be None where it is not needed.
         source, split: one source and how it is divided; the split is drawn over all pictures, bad ones included.
-        canvas: (H, W). val_canvas: of validation and prediction; None is the canvas. Larger than it, with people
-            larger in training, it places points more exactly and costs nothing in training (Touvron et al. 2019).
-        geometry: of training; None is the letterbox, which validation always has.
+        canvas: (H, W). geometry: of training; None is the letterbox, which validation always has.
         fill: RGB beside the picture. seed: of order and geometry.
         batch_size, val_batch_size: None is twice the training batch.
         workers: loader processes, or "auto".
@@ -58,7 +56,6 @@ class KeypointData(LightningDataModule):
         source: Source | None = None,
         split: Callable[[int], tuple[list[int], list[int]]] | None = None,
         canvas: Sequence[int] = (256, 256),
-        val_canvas: Sequence[int] | None = None,
         geometry: Geometry | None = None,
         fill: Sequence[int] = FILL,
         seed: int = 0,
@@ -85,8 +82,6 @@ class KeypointData(LightningDataModule):
             train, val = Subset(source, kept), Subset(source, held)
         self.train, self.val = train, val
         self.canvas, self.geometry, self.seed = (int(canvas[0]), int(canvas[1])), geometry, seed
-        height, width = val_canvas or canvas
-        self.val_canvas = (int(height), int(width))
         self.fill = (int(fill[0]), int(fill[1]), int(fill[2]))
         self.batch_size, self.val_batch_size = batch_size, val_batch_size or 2 * batch_size
         self.workers, self.samples_per_epoch = workers, samples_per_epoch
@@ -163,7 +158,7 @@ class KeypointData(LightningDataModule):
         """In order, letterboxed, every image once over all ranks: ranks may differ by one image."""
         self.prepare()
         source = _needed(self.val, "val")
-        dataset = KeypointDataset(source, self.val_canvas, None, self.seed, self.fill)
+        dataset = KeypointDataset(source, self.canvas, None, self.seed, self.fill)
         rank, world, local = self._processes()
         order = Order(len(source), False, rank=rank, world=world)
         return make_loader(

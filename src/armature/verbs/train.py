@@ -65,12 +65,12 @@ def _announce(folder: RunFolder, module: PoseModule, data: KeypointData, precisi
     """One line on what is about to happen, and where it is written."""
     parameters = sum(p.numel() for p in module.model.parameters()) / 1e6
     counts = data.split_description()
-    height, width = data.val_canvas
+    height, width = data.canvas
     if resumed and not folder.last.is_file():
         print(f"{folder.path} has no checkpoint yet: it begins again")
     print(
         f"{folder.path}: {parameters:.1f} M parameters, {precision}, {counts['train']:,} images to learn from and "
-        f"{counts['val']:,} to judge by, judged at {width}x{height}, {data.skeleton.count} keypoints",
+        f"{counts['val']:,} to judge by, canvas {width}x{height}, {data.skeleton.count} keypoints",
         flush=True,
     )
 
