@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ def fit(module: KeypointData, *callbacks: pl.Callback, resume: Path | None = Non
     witness = Witness()
     options: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
     trainer = pl.Trainer(
+        default_root_dir=tempfile.mkdtemp(),  # Lightning leaves a checkpoint of its own there
         max_epochs=3,
         accelerator="cpu",
         limit_train_batches=limit,
