@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader
 
+from armature import hardware
 from armature.data.dataset import KeypointDataset, Order, Sample, collate
 from armature.structures import Batch
 
@@ -76,8 +76,7 @@ def count_workers(wanted: int | str, processes: int = 1) -> int:
     """``wanted``, or for "auto" the cores of this machine shared among its training processes, less one each."""
     if wanted != "auto":
         return int(wanted)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, max(1, cores // max(1, processes) - 1))
+    return min(MOST_WORKERS, max(1, hardware.cores() // max(1, processes) - 1))
 
 
 def start_worker(_: int) -> None:
