@@ -5,23 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
+from omegaconf import DictConfig
 from rich.console import Console
 
 from armature import assembly, provenance
 from armature.data.datamodule import KeypointData
 from armature.module import PoseModule
 from armature.recording import Recording
-from armature.reports import curves, run_report, table
+from armature.reports import curves, expectation, run_report, table
 from armature.run_folder import RunFolder, write_json
 
 
 def conclude(
-    folder: RunFolder, module: PoseModule, data: KeypointData, trainer: pl.Trainer, watched: Recording, checked: bool
+    folder: RunFolder,
+    module: PoseModule,
+    data: KeypointData,
+    trainer: pl.Trainer,
+    watched: Recording,
+    config: DictConfig,
 ) -> None:
     """Judges the best checkpoint, writes metrics, predictions, pictures and the report, and shows the final table.
 
     Args:
-        checked: judge by pycocotools too.
+        config: of the run; ``verify`` judges by pycocotools too, ``expected`` is compared with what came out.
     """
     saved = assembly.load_weights(module, folder.best)
     metrics = judge(module, data, trainer)  # draws the worst and the best images, too
@@ -32,7 +38,9 @@ def conclude(
         "epoch": saved["epoch"],
         "step": saved["global_step"],
     }
-    written = judgement(module, metrics, checked, time=watched.throughput.split(), checkpoint=checkpoint)
+    written = judgement(module, metrics, config.verify, time=watched.throughput.split(), checkpoint=checkpoint)
+    if config.expected is not None:
+        written["expected"] = expectation.compare(config.expected, metrics)
     write_json(folder.metrics, written)
     metric: Any = module.metrics
     metric.predictions().save(folder.predictions, metric.truth.category)
@@ -41,8 +49,9 @@ def conclude(
     provenance.finish(folder.provenance, "finished")
     run_report.write(folder.path)
     table.show(metrics, written["time"], title=folder.experiment, run=folder.path)
-    if checked:
-        Console(highlight=False).print(written["verified"]["summary"])
+    for said in ("expected", "verified"):
+        if said in written:
+            Console(highlight=False).print(f" {written[said]['summary']}", soft_wrap=True)
 
 
 def judge(module: PoseModule, data: KeypointData, trainer: pl.Trainer) -> dict[str, float]:

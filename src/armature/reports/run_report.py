@@ -162,11 +162,13 @@ def _protocol(found: RunFiles) -> list[tuple[str, str]]:
     """The protocol card, and below it which weights were judged and what the second evaluator said."""
     card = found.metrics.get("protocol")
     lines = pairs(card) if isinstance(card, dict) else []
-    weights, verified = found.metrics.get("checkpoint"), found.metrics.get("verified")
+    weights = found.metrics.get("checkpoint")
     if isinstance(weights, dict) and weights.get("file"):
         lines.append(("checkpoint", str(weights["file"])))
-    if isinstance(verified, dict) and verified.get("summary"):
-        lines.append(("verified", str(verified["summary"])))
+    for name in ("verified", "expected"):
+        said = found.metrics.get(name)
+        if isinstance(said, dict) and said.get("summary"):
+            lines.append((name, str(said["summary"])))
     return lines
 
 

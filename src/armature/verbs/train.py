@@ -13,6 +13,7 @@ from armature.data.datamodule import KeypointData
 from armature.errors import Interrupted
 from armature.module import PoseModule
 from armature.recording import Recording, recording
+from armature.reports import expectation
 from armature.resuming import merged
 from armature.run_folder import RunFolder, write_json, write_text
 
@@ -36,6 +37,7 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
     """
     torch.set_float32_matmul_precision("high")
     resumed, config = merged(config.resume, overrides) if config.resume else (None, config)
+    expectation.check(config.expected)
     seed_everything(config.seed, workers=True, verbose=False)
     module, data = assembly.assemble(config), assembly.data(config)
     module.metrics.bind(data.val_records())  # type: ignore[operator]
@@ -49,7 +51,7 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
             logger.log_hyperparams(OmegaConf.to_container(config))  # type: ignore[arg-type]
         _announce(folder, module, data, str(trainer.precision), resumed is not None)
         trainer.fit(module, datamodule=data, ckpt_path=folder.last if resumed and folder.last.is_file() else None)
-        conclusion.conclude(folder, module, data, trainer, watched, config.verify)
+        conclusion.conclude(folder, module, data, trainer, watched, config)
         status = "finished"
     except Interrupted:
         status = "interrupted"
