@@ -3,9 +3,10 @@
 import itertools
 import math
 
+import pytest
 import torch
 
-from armature.ops.grids import cell_corner, flat_cell, gather_cells, owners
+from armature.ops.grids import cell_corner, flat_cell, gather_cells, owners, stride_of
 
 
 def test_a_point_is_in_the_cell_that_contains_it() -> None:
@@ -43,3 +44,11 @@ def test_gather_cells_equals_indexing() -> None:
         for n in range(2):
             y, x = divmod(int(cells[b, n]), 5)
             assert torch.equal(found[b, n], maps[b, :, :, y, x])
+
+
+@pytest.mark.parametrize(
+    ("canvas", "cells", "stride"), [(128, 32, 4), (131, 33, 4), (97, 25, 4), (640, 20, 32), (101, 4, 32), (126, 9, 14)]
+)
+def test_the_stride_of_a_grid_that_covers_the_canvas(canvas: int, cells: int, stride: float) -> None:
+    assert stride_of(canvas, cells) == stride
+    assert math.ceil(canvas / stride) == cells

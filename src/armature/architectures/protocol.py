@@ -33,11 +33,15 @@ class Codec(Protocol):
     ``encode`` runs on the device, under ``no_grad``, in float32. ``decode`` answers in the canvas frame; canvas is
     (B, H, W). ``unflip`` merges the outputs of images and of mirrored images. ``ideal`` gives the outputs of a
     perfect network, and with them the codec's own ceiling ("oracle AP"). ``protocol`` states for the protocol card how
-    people come about: ``box_source``, ``score_rule``, ``nms``.
+    people come about: ``box_source``, ``score_rule``, ``nms``. ``tolerance`` is how exactly a lone person's joints come
+    back from ``decode(ideal(encode))``, in canvas px, for nine joints in ten.
     """
 
     @property
     def protocol(self) -> dict[str, str]: ...
+
+    @property
+    def tolerance(self) -> float: ...
 
     def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]: ...
 

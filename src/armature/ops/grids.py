@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
 def stride_of(canvas_width: int, grid_width: int) -> float:
-    """Canvas pixels per grid cell."""
-    return canvas_width / grid_width
+    """Canvas pixels per grid cell.
+
+    Where the grid sticks out over the canvas (131 px are 33 cells of 4 px), the power of two that makes so many cells.
+    """
+    stride = canvas_width / grid_width
+    return stride if stride.is_integer() else 2.0 ** math.ceil(math.log2(stride))
 
 
 def flat_cell(points: Float[Tensor, "*n 2"], size: tuple[int, int]) -> Int[Tensor, "*n"]:

@@ -69,6 +69,11 @@ class CenterNetCodec:
             "nms": f"3x3 maxima, best {self.max_people} centres above {self.min_score}; {snap}",
         }
 
+    @property
+    def tolerance(self) -> float:
+        """Exact where every joint has a cell of its own; a centroid of ideal heat is the middle of a cell of 4 px."""
+        return 0.05 if self.subcell == "offset" else 0.5 * 4 * 2**0.5
+
     # ------------------------------------------------------------------ people -> maps
 
     def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:
