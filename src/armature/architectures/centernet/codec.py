@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -9,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from armature.ops.gaussians import Radius, box_radius, splat
-from armature.ops.grids import cell_corner, corners, flat_cell, gather_cells, owners, stride_of
-from armature.ops.peaks import centroids, top_peaks
+from armature.ops.grids import cell_corner, corners, flat_cell, owners, stride_of
+from armature.ops.peaks import centroids, listed_peaks
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
 _EPS = 1e-4
@@ -137,15 +138,20 @@ class CenterNetCodec:
     # ------------------------------------------------------------------ maps -> people
 
     def decode(self, outputs: Outputs, canvas: tuple[int, int, int]) -> list[Poses]:
-        """People in canvas pixels; the score is the centre's, a keypoint's score its joint heatmap's at that place."""
-        stride = stride_of(canvas[2], outputs["center"].shape[-1])
-        scores, cells = top_peaks(outputs["center"].float().sigmoid(), self.max_people)
-        scores, cells = scores[:, 0], cells[:, 0]
-        corner = cell_corner(cells, outputs["center"].shape[-1])
-        half = gather_cells(outputs["size"].float(), cells).clamp(min=0) / 2
-        centre = corner + gather_cells(outputs["offset"].float(), cells)
+        """People in canvas pixels; the score is the centre's, a keypoint's score its joint heatmap's at that place.
+
+        Of several stages the last one speaks. Numbers become float32 where they are picked, not map by map.
+        """
+        outputs = _last_stage(outputs)
+        width = outputs["center"].shape[-1]
+        stride = stride_of(canvas[2], width)
+        logits, cells = listed_peaks(outputs["center"].float(), self.max_people, _logit(self.min_score))
+        scores, cells = logits[:, 0].sigmoid(), cells[:, 0]
+        corner = cell_corner(cells, width)
+        half = _pick(outputs["size"], cells).clamp(min=0) / 2
+        centre = corner + _pick(outputs["offset"], cells)
         boxes = torch.cat([centre - half, centre + half], -1)
-        joints = corner[:, :, None] + gather_cells(outputs["joints"].float(), cells)
+        joints = corner[:, :, None] + _pick(outputs["joints"], cells)
         joints, joint_scores = self._snap(joints, boxes, outputs)
         if self.score == "center*joints":
             scores = scores * joint_scores.mean(-1)
@@ -158,35 +164,38 @@ class CenterNetCodec:
         return people
 
     def _snap(self, joints: Tensor, boxes: Tensor, outputs: Outputs) -> tuple[Tensor, Tensor]:
-        """Each regressed joint moved to the nearest peak of its heatmap, where that is strong, near and in the box."""
-        heat = outputs["heatmaps"].float().sigmoid()
-        scores, cells = top_peaks(heat, self.max_joints)
-        peaks = self._within_cells(outputs, heat, cells)[:, None]  # (B 1 K P 2)
-        distance = (joints[:, :, :, None] - peaks).norm(dim=-1)  # (B N K P)
-        low, high = boxes[:, :, None, None, :2], boxes[:, :, None, None, 2:]
-        usable = (scores[:, None] > self.snap_score) & ((peaks >= low) & (peaks <= high)).all(-1)
-        nearest = distance.masked_fill(~usable, torch.inf).min(-1)
-        reach = self.snap_distance * (boxes[..., 2:] - boxes[..., :2]).amax(-1, keepdim=True)
-        snapped = nearest.values <= reach
-        chosen = nearest.indices[..., None]
-        to = peaks.expand(-1, joints.shape[1], -1, -1, -1).gather(3, chosen[..., None].expand(*chosen.shape, 2))[
-            ..., 0, :
-        ]
-        peak_score = scores[:, None].expand(-1, joints.shape[1], -1, -1).gather(3, chosen)[..., 0]
-        moved = torch.where(snapped[..., None], to, joints)
-        return moved, torch.where(snapped, peak_score, _score_at(heat, joints))
+        """Each regressed joint moved to the nearest peak of its heatmap, where that is strong, near and in the box.
 
-    def _within_cells(self, outputs: Outputs, heat: Tensor, cells: Tensor) -> Tensor:
+        Nearest of those in the box (the paper, section 4.2); the released code takes the nearest of all and then asks
+        whether it is in the box.
+        """
+        heat = outputs["heatmaps"]
+        logits, cells = listed_peaks(heat.float(), self.max_joints, _logit(self.snap_score))
+        scores = logits.sigmoid()
+        x, y = self._within_cells(outputs, cells)[:, None].unbind(-1)  # (B 1 K P)
+        x1, y1, x2, y2 = (side[..., None, None] for side in boxes.unbind(-1))
+        inside = (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2) & (scores > self.snap_score)[:, None]  # (B N K P)
+        across, down = joints[..., 0, None] - x, joints[..., 1, None] - y
+        nearest = (across.square() + down.square()).masked_fill_(~inside, torch.inf).min(-1)
+        reach = self.snap_distance * torch.maximum(x2 - x1, y2 - y1)[..., 0]
+        snapped = nearest.values.sqrt() <= reach
+        chosen = nearest.indices.mT  # (B K N)
+        to = torch.stack([v[:, 0].gather(2, chosen).mT for v in (x, y)], -1)
+        moved = torch.where(snapped[..., None], to, joints)
+        return moved, torch.where(snapped, scores.gather(2, chosen).mT, _score_at(heat, joints))
+
+    def _within_cells(self, outputs: Outputs, cells: Tensor) -> Tensor:
         """(B K P 2): where in and around their cells the joint peaks are."""
         if self.subcell == "centroid":
-            return centroids(heat, cells)
-        offsets = gather_cells(outputs["joint_offset"].float(), cells.flatten(1)).unflatten(1, cells.shape[1:])
-        return cell_corner(cells, heat.shape[-1]) + offsets
+            return centroids(outputs["heatmaps"], cells, logits=True)
+        offsets = _pick(outputs["joint_offset"], cells.flatten(1)).unflatten(1, cells.shape[1:])
+        return cell_corner(cells, outputs["heatmaps"].shape[-1]) + offsets
 
     # ------------------------------------------------------------------ mirrored images, ceilings
 
     def unflip(self, outputs: Outputs, flipped: Outputs) -> Outputs:
-        """The mean of both views for heatmaps, size and joints; offsets from the upright view."""
+        """The mean of both views for heatmaps, size and joints; offsets from the upright view. The last stage only."""
+        outputs, flipped = _last_stage(outputs), _last_stage(flipped)
         back = {name: value.flip(-1) for name, value in flipped.items()}
         joints = back["joints"][:, self.flip]
         # Distances are from the cell's left edge, which is its right edge in the mirror: x becomes 1 - x.
@@ -246,9 +255,29 @@ def _joint_offsets(joints: Tensor, labelled: Tensor, size: torch.Size, reach: in
 
 
 def _score_at(heat: Tensor, joints: Tensor) -> Tensor:
-    """(B N K): each joint's own heatmap where the joint lies."""
-    cells = flat_cell(joints, (heat.shape[-2], heat.shape[-1]))
-    return heat.flatten(2).gather(2, cells.mT).mT
+    """(B N K): each joint's own heatmap (logits) where the joint lies, as a probability."""
+    height, width = heat.shape[-2:]
+    x, y = joints.floor().long().unbind(-1)
+    image = torch.arange(len(heat), device=heat.device)[:, None, None]
+    channel = torch.arange(heat.shape[1], device=heat.device)
+    return heat[image, channel, y.clamp(0, height - 1), x.clamp(0, width - 1)].float().sigmoid()
+
+
+def _pick(maps: Tensor, cells: Tensor) -> Tensor:
+    """(B n *c) float32: values of dense maps (B *c h w) at flat cells (B n), without copying a whole map."""
+    width = maps.shape[-1]
+    image = torch.arange(len(maps), device=maps.device)[:, None]
+    return maps[image, ..., cells // width, cells % width].float()
+
+
+def _last_stage(outputs: Outputs) -> Outputs:
+    """The last of several stages of every output, where there are several."""
+    return {name: value[-1] for name, value in outputs.items()} if outputs["center"].ndim > 4 else outputs
+
+
+def _logit(score: float) -> float:
+    """A logit that is surely not above that of the score: for choosing candidates."""
+    return math.log(score / (1 - score)) - 1e-3 if 0 < score < 1 else -math.inf
 
 
 def _mean_logit(a: Tensor, b: Tensor) -> Tensor:
