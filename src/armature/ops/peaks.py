@@ -33,7 +33,8 @@ def listed_peaks(
     """
     batch, channels, _, width = maps.shape
     # 0 at a peak that reaches the floor, negative elsewhere.
-    below = maps - highest(maps, window).clamp_(min=floor)
+    high = highest(maps, window).clamp_(min=floor)
+    below = torch.sub(maps, high, out=high)
     rows = (below.amax(-1) == 0).nonzero()
     row, x = (below[rows.unbind(1)] == 0).nonzero().unbind(1)
     image, channel, y = rows[row].unbind(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,8 @@ from armature.ops.peaks import centroids, listed_peaks
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
 _EPS = 1e-4
+#: Squared cells added for each cell that a peak is outside a box: out of every reach.
+_FAR = 1e30
 #: Weight of a cell beside a joint's own, in learning where the joint is.
 _NEIGHBOUR = 0.2
 
@@ -147,11 +149,11 @@ class CenterNetCodec:
         stride = stride_of(canvas[2], width)
         logits, cells = listed_peaks(outputs["center"].float(), self.max_people, _logit(self.min_score))
         scores, cells = logits[:, 0].sigmoid(), cells[:, 0]
-        corner = cell_corner(cells, width)
-        half = _pick(outputs["size"], cells).clamp(min=0) / 2
-        centre = corner + _pick(outputs["offset"], cells)
+        corner, at = cell_corner(cells, width), _places(cells, width)
+        half = outputs["size"][at].float().clamp(min=0) / 2
+        centre = corner + outputs["offset"][at].float()
         boxes = torch.cat([centre - half, centre + half], -1)
-        joints = corner[:, :, None] + _pick(outputs["joints"], cells)
+        joints = corner[:, :, None] + outputs["joints"][at].float()
         joints, joint_scores = self._snap(joints, boxes, outputs)
         if self.score == "center*joints":
             scores = scores * joint_scores.mean(-1)
@@ -172,24 +174,27 @@ class CenterNetCodec:
         heat = outputs["heatmaps"]
         logits, cells = listed_peaks(heat.float(), self.max_joints, _logit(self.snap_score))
         scores = logits.sigmoid()
-        x, y = self._within_cells(outputs, cells)[:, None].unbind(-1)  # (B 1 K P)
-        x1, y1, x2, y2 = (side[..., None, None] for side in boxes.unbind(-1))
-        inside = (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2) & (scores > self.snap_score)[:, None]  # (B N K P)
-        across, down = joints[..., 0, None] - x, joints[..., 1, None] - y
-        nearest = (across.square() + down.square()).masked_fill_(~inside, torch.inf).min(-1)
-        reach = self.snap_distance * torch.maximum(x2 - x1, y2 - y1)[..., 0]
-        snapped = nearest.values.sqrt() <= reach
-        chosen = nearest.indices.mT  # (B K N)
-        to = torch.stack([v[:, 0].gather(2, chosen).mT for v in (x, y)], -1)
+        # A weak peak is put outside every box. From here on (B K P N): vectorised along the people, the longest axis.
+        peaks = self._within_cells(outputs, cells).where(scores[..., None] > self.snap_score, torch.inf)
+        px, py = (v[..., None] for v in peaks.unbind(-1))
+        jx, jy = joints.permute(3, 0, 2, 1).contiguous()[:, :, :, None]
+        x1, y1, x2, y2 = boxes.permute(2, 0, 1).contiguous()[:, :, None, None]
+        outside = torch.maximum(torch.maximum(x1 - px, px - x2), torch.maximum(y1 - py, py - y2)).clamp_(min=0)
+        squared = (jx - px).square_().add_((jy - py).square_()).add_(outside, alpha=_FAR)
+        nearest = squared.min(2)
+        reach = self.snap_distance * torch.maximum(x2 - x1, y2 - y1)[:, 0]
+        snapped = (nearest.values.sqrt() <= reach).mT
+        to = torch.stack([v.gather(2, nearest.indices).mT for v in peaks.unbind(-1)], -1)
         moved = torch.where(snapped[..., None], to, joints)
-        return moved, torch.where(snapped, scores.gather(2, chosen).mT, _score_at(heat, joints))
+        return moved, torch.where(snapped, scores.gather(2, nearest.indices).mT, _score_at(heat, joints))
 
     def _within_cells(self, outputs: Outputs, cells: Tensor) -> Tensor:
         """(B K P 2): where in and around their cells the joint peaks are."""
         if self.subcell == "centroid":
             return centroids(outputs["heatmaps"], cells, logits=True)
-        offsets = _pick(outputs["joint_offset"], cells.flatten(1)).unflatten(1, cells.shape[1:])
-        return cell_corner(cells, outputs["heatmaps"].shape[-1]) + offsets
+        width = outputs["heatmaps"].shape[-1]
+        offsets = outputs["joint_offset"][_places(cells.flatten(1), width)].float()
+        return cell_corner(cells, width) + offsets.unflatten(1, cells.shape[1:])
 
     # ------------------------------------------------------------------ mirrored images, ceilings
 
@@ -263,11 +268,10 @@ def _score_at(heat: Tensor, joints: Tensor) -> Tensor:
     return heat[image, channel, y.clamp(0, height - 1), x.clamp(0, width - 1)].float().sigmoid()
 
 
-def _pick(maps: Tensor, cells: Tensor) -> Tensor:
-    """(B n *c) float32: values of dense maps (B *c h w) at flat cells (B n), without copying a whole map."""
-    width = maps.shape[-1]
-    image = torch.arange(len(maps), device=maps.device)[:, None]
-    return maps[image, ..., cells // width, cells % width].float()
+def _places(cells: Tensor, width: int) -> tuple[Any, ...]:
+    """The index that picks flat cells (B n) out of dense maps (B *c h w) as (B n *c), without copying a whole map."""
+    image = torch.arange(len(cells), device=cells.device)[:, None]
+    return image, ..., cells // width, cells % width
 
 
 def _last_stage(outputs: Outputs) -> Outputs:
