@@ -34,7 +34,7 @@ def listed_peaks(
     batch, channels, _, width = maps.shape
     # 0 at a peak that reaches the floor, negative elsewhere.
     high = highest(maps, window).clamp_(min=floor)
-    below = torch.sub(maps, high, out=high)
+    below = torch.sub(maps.detach(), high, out=high)
     rows = (below.amax(-1) == 0).nonzero()
     row, x = (below[rows.unbind(1)] == 0).nonzero().unbind(1)
     image, channel, y = rows[row].unbind(1)
@@ -60,6 +60,7 @@ def highest(maps: Float[Tensor, "B C h w"], window: int = 3) -> Float[Tensor, "B
     """
     if maps.device.type != "cpu":
         return F.max_pool2d(maps, window, stride=1, padding=window // 2)
+    maps = maps.detach()
     for axis in (-2, -1):
         length, out = maps.shape[axis], maps.clone()
         for shift in range(1, min(window // 2, length - 1) + 1):

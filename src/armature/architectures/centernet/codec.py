@@ -39,6 +39,8 @@ class CenterNetCodec:
             heatmap around it, which needs no further training and is closer while training is short.
         score: of a person: the centre's (the paper), or times the mean of the joints' scores, which ranks people whose
             joints were not found behind others.
+        convention: ``released`` is for weights of the released code, whose keypoints are pixel indices (half a pixel
+            less) and whose flip test negates x where the mirror of a cell's left edge is its right edge.
     """
 
     def __init__(
@@ -54,12 +56,15 @@ class CenterNetCodec:
         snap_distance: float = 0.3,
         subcell: Literal["offset", "centroid"] = "offset",
         score: Literal["center", "center*joints"] = "center",
+        convention: Literal["continuous", "released"] = "continuous",
     ) -> None:
         self.flip = list(skeleton.flip)
         self.radius, self.overlap, self.reach = radius, overlap, reach
         self.max_people, self.max_joints, self.min_score = max_people, max_joints, min_score
         self.snap_score, self.snap_distance, self.subcell = snap_score, snap_distance, subcell
         self.score = score
+        #: Of keypoints, canvas px; and where in its cell the mirror of a cell's corner is.
+        self.shift, self.edge = (0.5, 0) if convention == "released" else (0.0, 1)
 
     @property
     def protocol(self) -> dict[str, str]:
@@ -84,7 +89,7 @@ class CenterNetCodec:
         size = outputs["center"].shape[-2:]
         stride = stride_of(batch.images.shape[-1], size[1])
         people = batch.instances
-        boxes, joints = people.boxes / stride, people.keypoints / stride
+        boxes, joints = people.boxes / stride, (people.keypoints - self.shift) / stride
         centres = (boxes[..., :2] + boxes[..., 2:]) / 2
         labelled = (people.visibility > 0) & people.valid[..., None]
         ignored = _ignored_cells(batch.ignore, size)
@@ -161,7 +166,12 @@ class CenterNetCodec:
         for b in range(canvas[0]):
             keep = scores[b] > self.min_score
             people.append(
-                Poses(joints[b][keep] * stride, joint_scores[b][keep], boxes[b][keep] * stride, scores[b][keep])
+                Poses(
+                    joints[b][keep] * stride + self.shift,
+                    joint_scores[b][keep],
+                    boxes[b][keep] * stride,
+                    scores[b][keep],
+                )
             )
         return people
 
@@ -204,7 +214,7 @@ class CenterNetCodec:
         back = {name: value.flip(-1) for name, value in flipped.items()}
         joints = back["joints"][:, self.flip]
         # Distances are from the cell's left edge, which is its right edge in the mirror: x becomes 1 - x.
-        joints = torch.stack([1 - joints[:, :, 0], joints[:, :, 1]], 2)
+        joints = torch.stack([self.edge - joints[:, :, 0], joints[:, :, 1]], 2)
         return outputs | {
             "center": _mean_logit(outputs["center"], back["center"]),
             "heatmaps": _mean_logit(outputs["heatmaps"], back["heatmaps"][:, self.flip]),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -14,30 +16,38 @@ _RARE = -2.19
 
 
 class CenterNet(nn.Module):
-    """Six dense maps at the neck's stride; heatmaps are logits, distances are in cells.
+    """Six dense maps at the finest stride; heatmaps are logits, distances are in cells.
 
     Args:
         skeleton: gives K.
         backbone: images -> feature levels; has ``channels``.
-        neck: called with the backbone's channels; levels -> one map; has ``channels``.
-        head_channels: width of each head's hidden 3x3 convolution (256 in the paper for DLA, 64 for Hourglass).
+        neck: called with the backbone's channels; levels -> one map; has ``channels``. None: the backbone's maps are
+            those of several stacks, all of one size, and each gets heads of its own (intermediate supervision).
+        head_channels: width of each head's hidden 3x3 convolution (256 in the released DLA-34 and Hourglass-104).
+        divisor: canvas sides that the backbone needs to be multiples of (32 for DLA-34, 128 for Hourglass-104); other
+            canvases are continued below and to the right by their border, and the maps cut off again.
 
     Returns:
         center (B 1 h w), size (B 2 h w) as width and height, offset (B 2 h w) of the centre in its cell,
-        joints (B K 2 h w) from the cell's corner, heatmaps (B K h w), joint_offset (B 2 h w) in the joint's cell.
+        joints (B K 2 h w) from the cell's corner, heatmaps (B K h w), joint_offset (B 2 h w) in the joint's cell;
+        with S > 1 stacks each has a leading dimension S, the last one best.
     """
 
     def __init__(
         self,
         skeleton: Skeleton,
         backbone: nn.Module,
-        neck: Callable[[Sequence[int]], nn.Module],
+        neck: Callable[[Sequence[int]], nn.Module] | None,
         head_channels: int = 64,
+        divisor: int = 1,
     ) -> None:
         super().__init__()
-        self.keypoints = skeleton.count
+        self.keypoints, self.divisor = skeleton.count, divisor
         self.backbone = backbone
-        self.neck = neck(backbone.channels)  # type: ignore[arg-type]
+        widths: list[int] = list(backbone.channels)  # type: ignore[arg-type]
+        self.neck = neck(widths) if neck is not None else None
+        if self.neck is not None:
+            widths = [self.neck.channels]  # type: ignore[list-item]
         outputs = {
             "center": 1,
             "size": 2,
@@ -46,16 +56,44 @@ class CenterNet(nn.Module):
             "heatmaps": self.keypoints,
             "joint_offset": 2,
         }
-        self.heads = nn.ModuleDict({n: _head(self.neck.channels, head_channels, c) for n, c in outputs.items()})  # type: ignore[arg-type]
-        for name in ("center", "heatmaps"):
-            nn.init.constant_(self.heads[name][-1].bias, _RARE)  # type: ignore[index, arg-type]
+        *early, last = (_heads(width, head_channels, outputs) for width in widths)
+        self.heads, self.early_heads = last, nn.ModuleList(early)
 
     def forward(self, images: Float[Tensor, "B 3 H W"], instances: Instances | None = None) -> Outputs:
-        features = self.neck(self.backbone(images))
-        outputs = {name: head(features) for name, head in self.heads.items()}
+        levels = self.backbone(_continued(images, self.divisor))
+        maps = levels if self.neck is None else [self.neck(levels)]
+        stages = [self._outputs(heads, x) for heads, x in zip([*self.early_heads, self.heads], maps, strict=True)]
+        outputs = {n: torch.stack([s[n] for s in stages]) for n in stages[0]} if len(stages) > 1 else stages[0]
+        return _cut(outputs, images, self.divisor)
+
+    def _outputs(self, heads: nn.Module, features: Tensor) -> Outputs:
+        outputs = {name: head(features) for name, head in heads.items()}  # type: ignore[operator]
         outputs["joints"] = outputs["joints"].unflatten(1, (self.keypoints, 2))
         return outputs
 
 
+def _heads(channels: int, hidden: int, outputs: dict[str, int]) -> nn.ModuleDict:
+    heads = nn.ModuleDict({name: _head(channels, hidden, count) for name, count in outputs.items()})
+    for name in ("center", "heatmaps"):
+        nn.init.constant_(heads[name][-1].bias, _RARE)  # type: ignore[index, arg-type]
+    return heads
+
+
 def _head(channels: int, hidden: int, out: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, hidden, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(hidden, out, 1))
+
+
+def _continued(images: Tensor, divisor: int) -> Tensor:
+    """The images with their last row and column repeated until both sides are multiples of ``divisor``."""
+    height, width = images.shape[-2:]
+    right, below = -width % divisor, -height % divisor
+    return F.pad(images, (0, right, 0, below), mode="replicate") if right or below else images
+
+
+def _cut(outputs: Outputs, images: Tensor, divisor: int) -> Outputs:
+    """The cells of all maps that begin on the canvas."""
+    height, width = images.shape[-2:]
+    if height % divisor == 0 and width % divisor == 0:
+        return outputs
+    stride = (width + -width % divisor) // outputs["center"].shape[-1]
+    return {name: x[..., : -(-height // stride), : -(-width // stride)] for name, x in outputs.items()}
