@@ -1,0 +1,176 @@
+"""Between people and OpenPose's heatmaps and fields (Cao et al. 2017, 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from armature.architectures.openpose.parts import Limbs, make_parts
+from armature.errors import ConfigError
+from armature.ops.grids import stride_of
+from armature.ops.part_assembly import Crowd, Decoder
+from armature.ops.part_maps import Overlap, limb_fields, part_maps, unsupervised
+from armature.ops.part_peaks import Peaks
+from armature.structures import Batch, Outputs, Poses, Skeleton, Target
+
+
+class OpenPoseCodec:
+    """Encodes people as gaussians at parts and unit vectors along limbs; decodes by peaks and line integrals.
+
+    ``decode(ideal(encode(people)))`` gives every part of a person alone back to 0.01 px, at borders too, because the
+    logarithm of a gaussian is a parabola; where people's gaussians of one part meet, to a fraction of a cell. Parts
+    closer than about two cells to the same part of another person merge with it, a person with fewer than
+    ``decoder.min_parts`` labelled parts is lost, and so are parts that no labelled limb ties to the rest.
+
+    Args:
+        skeleton: gives K and the flip order. derived, limbs: see ``parts.make_parts``; as the model's. Derived parts
+            help to put people together and are left out of what is decoded.
+        sigma: of the gaussians, canvas px (7). overlap: ``max`` of people's gaussians (the paper) or their ``sum``.
+        width: how far from a limb its field reaches, cells (1).
+        field_offset: how far, in cells, the middle of a field's cell lies from that of a heatmap's. 0 is our one
+            convention: both at (i + 0.5) * stride. The released weights have -0.4375 (-3.5 px at stride 8): their
+            heatmaps are at pixel index 8 i + 3.5, which is the same as ours, their fields at 8 i.
+        decoder: thresholds.
+        score: of a person: the ``sum`` of its peaks and limbs, their ``mean`` over parts (the paper's threshold), or
+            the sum times the parts beyond the first (``sum*parts``, the light network's evaluation).
+        missing: where a joint that was not found is said to be, with a score of 0: at the canvas' ``origin`` (released
+            code), or with its nearest ``neighbour`` along the limbs that was.
+
+    Raises:
+        ConfigError: an unknown choice, or names that ``make_parts`` refuses.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        derived: Mapping[str, Sequence[str]] | None = None,
+        limbs: Limbs = None,
+        sigma: float = 7.0,
+        overlap: Overlap = "max",
+        width: float = 1.0,
+        field_offset: float = 0.0,
+        decoder: Decoder | None = None,
+        score: Literal["sum", "mean", "sum*parts"] = "mean",
+        missing: Literal["origin", "neighbour"] = "neighbour",
+    ) -> None:
+        for name, value, known in (
+            ("overlap", overlap, ("max", "sum")),
+            ("score", score, ("sum", "mean", "sum*parts")),
+            ("missing", missing, ("origin", "neighbour")),
+        ):
+            if value not in known:
+                raise ConfigError(f"codec.{name}={value}: known values are {', '.join(known)}")
+        self.parts = make_parts(skeleton, derived, limbs)
+        self.sigma, self.overlap, self.width, self.field_offset = sigma, overlap, width, field_offset
+        self.decoder, self.score, self.missing = decoder or Decoder(), score, missing
+        self.nearest = _nearest(self.parts.limbs, self.parts.count)
+
+    @property
+    def protocol(self) -> dict[str, str]:
+        """How people come about, for the protocol card."""
+        d = self.decoder
+        kept = f"{d.min_parts} parts and {d.min_score} a part"
+        return {
+            "box_source": "bounds of the joints found",
+            "score_rule": f"peaks and limb integrals: {self.score}",
+            "nms": f"3x3 maxima above {d.peak}; limbs {d.fraction} of samples above {d.field}; people of {kept}",
+        }
+
+    @property
+    def tolerance(self) -> float:
+        """Canvas px; see above."""
+        return 0.05
+
+    # ------------------------------------------------------------------ people -> maps
+
+    def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:
+        """Targets of heatmaps and fields; nothing is supervised under ``ignore`` and on unlabelled people."""
+        size = (outputs["heatmaps"].shape[-2], outputs["heatmaps"].shape[-1])
+        stride = stride_of(batch.images.shape[-1], size[1])
+        people = batch.instances
+        labelled = (people.visibility > 0) & people.valid[..., None]
+        points, on = self.parts.place(people.keypoints / stride, labelled)
+        heat = part_maps(points, on, self.sigma / stride, size, self.overlap)
+        fields = limb_fields(points - self.field_offset, on, self.parts.limbs, self.width, size)
+        silent = people.valid & ~labelled.any(-1)
+        weight = (~unsupervised(batch.ignore, people.boxes / stride, silent, size)).float()
+        return {"heatmaps": Target(heat, weight[:, None]), "pafs": Target(fields, weight[:, None, None])}
+
+    # ------------------------------------------------------------------ maps -> people
+
+    def decode(self, outputs: Outputs, canvas: tuple[int, int, int]) -> list[Poses]:
+        """People in canvas pixels, by the last stage; a keypoint's score is its peak's heat, 0 where there is none."""
+        heat, fields = _last_stages(outputs)
+        stride = stride_of(canvas[2], heat.shape[-1])
+        peaks, crowd = self.decoder(
+            heat[:, :-1].float(),
+            fields.float(),
+            self.parts.limbs,
+            self.sigma / stride,
+            stride,
+            canvas[1:],
+            self.field_offset,
+        )
+        return self._people(peaks, crowd, stride, canvas[0])
+
+    def _people(self, peaks: Peaks, crowd: Crowd, stride: float, images: int) -> list[Poses]:
+        """Poses of every image; empty ones where nobody was found."""
+        xy, scores = (
+            torch.cat([v, v.new_zeros(1, *v.shape[1:])]) * f for v, f in ((peaks.xy, stride), (peaks.scores, 1))
+        )
+        found = crowd.peaks >= 0
+        points, heat = xy[crowd.peaks], scores[crowd.peaks]  # -1 is the zero behind the last peak
+        bounds = found[..., None]
+        boxes = torch.cat([points.where(bounds, torch.inf).amin(1), points.where(bounds, -torch.inf).amax(1)], 1)
+        if self.missing == "neighbour":
+            order = self.nearest.to(found.device)
+            known = found[:, order].float().argmax(2)  # (N P): place in the order of the first that was found
+            points = points.gather(1, order.expand(len(found), -1, -1).gather(2, known[..., None]).expand(-1, -1, 2))
+        total, number, keypoints = crowd.scores, found.sum(1), self.parts.keypoints
+        total = {"sum": total, "mean": total / number, "sum*parts": total * (number - 1)}[self.score]
+        counts = crowd.image.bincount(minlength=images).tolist()
+        split = (v.split(counts) for v in (points[:, :keypoints], heat[:, :keypoints], boxes, total))
+        return [Poses(*each) for each in zip(*split, strict=True)]
+
+    # ------------------------------------------------------------------ mirrored images, ceilings
+
+    def unflip(self, outputs: Outputs, flipped: Outputs) -> Outputs:
+        """The mean of both views; limbs whose mirror image is no limb from the upright view. The last stages only."""
+        (heat, fields), (other_heat, other_fields) = _last_stages(outputs), _last_stages(flipped)
+        count = self.parts.count
+        back = other_heat.flip(-1)[:, [*self.parts.flip, count]]
+        mirrored = self._unflip_fields(other_fields)
+        sign = torch.tensor(self.parts.limb_sign, device=fields.device).view(-1, 1, 1, 1)
+        both = torch.where(sign == 0, fields, (fields + mirrored * sign) / 2)
+        return outputs | {"heatmaps": (heat + back) / 2, "pafs": both}
+
+    def _unflip_fields(self, fields: Tensor) -> Tensor:
+        back = fields.flip(-1)[:, list(self.parts.limb_flip)]
+        back = torch.stack([-back[:, :, 0], back[:, :, 1]], 2)
+        # Cells whose middles are off to one side are off to the other in the mirror: twice as far from their twins.
+        shift = round(-2 * self.field_offset)
+        return back.roll(shift, -1) if shift else back
+
+    def ideal(self, outputs: Outputs, targets: dict[str, Target]) -> Outputs:
+        """The targets themselves as outputs, as a single stage."""
+        return {name: target.value.to(outputs[name].dtype)[None] for name, target in targets.items()}
+
+
+def _last_stages(outputs: Outputs) -> tuple[Tensor, Tensor]:
+    """Heatmaps (B P+1 h w) and fields (B E 2 h w) of the last stage, or as they are where there are no stages."""
+    heat, fields = outputs["heatmaps"], outputs["pafs"]
+    return heat[-1] if heat.ndim > 4 else heat, fields[-1] if fields.ndim > 5 else fields
+
+
+def _nearest(limbs: Sequence[tuple[int, int]], count: int) -> Tensor:
+    """(P P): all parts in the order of their distance along limbs from each part, itself first."""
+    hops = torch.full((count, count), float(count))
+    hops.fill_diagonal_(0)
+    for a, b in limbs:
+        hops[a, b] = hops[b, a] = 1
+    for via in range(count):
+        hops = torch.minimum(hops, hops[:, via, None] + hops[via])
+    return hops.argsort(dim=1, stable=True)

@@ -1,0 +1,36 @@
+"""Squared errors of maps."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from armature.errors import ConfigError
+from armature.losses.reduction import weighted_mean
+from armature.structures import Target
+
+
+class MSE(nn.Module):
+    """The squared error over supervised numbers.
+
+    Args:
+        normalisation: ``mean`` over supervised numbers and stages; or ``batch``, half the sum over all numbers and
+            stages for each image (Caffe's Euclidean loss, published with part affinity fields: Cao et al. 2017, eq. 5).
+
+    Raises:
+        ConfigError: another normalisation.
+    """
+
+    def __init__(self, normalisation: Literal["mean", "batch"] = "mean") -> None:
+        super().__init__()
+        if normalisation not in ("mean", "batch"):
+            raise ConfigError(f"MSE: normalisation={normalisation}: known values are mean and batch")
+        self.normalisation = normalisation
+
+    def forward(self, output: Tensor, target: Target) -> Tensor:
+        each = (output - target.value).square()
+        if self.normalisation == "mean":
+            return weighted_mean(each, target.weight)
+        weight = target.weight.to(each.dtype).expand_as(each)
+        return (each.where(weight > 0, 0.0) * weight).sum() / (2 * len(target.value))
