@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
+from armature import config_folders
 from armature.architectures.protocol import check
 from armature.building import build
 from armature.data.datamodule import KeypointData
@@ -26,7 +28,7 @@ def assemble(config: DictConfig) -> PoseModule:
     """
     skeleton = build(config.skeleton)
     model, codec, loss = build(config.model), build(config.codec), build(config.loss)
-    check(model, codec, loss, skeleton.count, _TRIAL)
+    check(model, codec, loss, skeleton.count, _TRIAL, lambda: known_losses(config.skeleton))
     metrics = build(config.metrics)
     metrics.protocol.update(codec.protocol, flip_test=config.flip_test)
     return PoseModule(
@@ -43,6 +45,14 @@ def assemble(config: DictConfig) -> PoseModule:
         compile=config.compile,
         schedule_epochs=config.schedule_epochs,
     )
+
+
+def known_losses(skeleton: DictConfig) -> dict[str, nn.Module]:
+    """Every loss of conf/term with its own defaults, by name."""
+    folder = config_folders.project() / "term"
+    terms = {file.stem: OmegaConf.load(file) for file in sorted(folder.glob("*.yaml"))}
+    whole = OmegaConf.create({"skeleton": skeleton, "terms": terms})
+    return {name: build(whole.terms[name]).fn for name in terms}
 
 
 def data(config: DictConfig) -> KeypointData:

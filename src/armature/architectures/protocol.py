@@ -6,6 +6,7 @@ error in the first second and not a silent zero.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -104,14 +105,22 @@ def synthetic_batch(keypoints: int, size: tuple[int, int] = (128, 128)) -> Batch
     return Batch(images, people, ignore, torch.eye(3).expand(2, 3, 3).clone(), torch.arange(1, 3))
 
 
-def check(model: nn.Module, codec: Codec, loss: Sum, keypoints: int, size: tuple[int, int] = (128, 128)) -> None:
+def check(
+    model: nn.Module,
+    codec: Codec,
+    loss: Sum,
+    keypoints: int,
+    size: tuple[int, int] = (128, 128),
+    known: Callable[[], Mapping[str, nn.Module]] = dict,
+) -> None:
     """Passes in silence if model, codec and loss fit together on two synthetic images.
 
     Args:
         keypoints: K of the skeleton. size: (H, W) of the synthetic canvas.
+        known: the losses there are, by name; asked, and tried on the same output, only where a term does not fit.
 
     Raises:
-        SeamError: names the term, what it reads and what there is.
+        SeamError: names the term, what it reads and what there is, and the known losses that would fit.
     """
     parameter = next(model.parameters())
     batch = synthetic_batch(keypoints, size).to(parameter.device)
@@ -120,30 +129,53 @@ def check(model: nn.Module, codec: Codec, loss: Sum, keypoints: int, size: tuple
     with torch.no_grad():
         outputs = model(batch.images, batch.instances)
         targets = codec.encode(outputs, batch)
-        _check_terms(loss, outputs, targets)
-        for value in loss(outputs, targets).values():
-            _check_scalar(value)
+        _check_terms(loss, outputs, targets, known)
         people = codec.decode(model(batch.images), (2, *size))
     model.train(was_training)
     _check_people(people, keypoints)
 
 
-def _check_terms(loss: Sum, outputs: Outputs, targets: dict[str, Target]) -> None:
+def _check_terms(
+    loss: Sum, outputs: Outputs, targets: dict[str, Target], known: Callable[[], Mapping[str, nn.Module]]
+) -> None:
     for term, name in loss.reads().items():
         for found, verb in ((outputs, "model emits"), (targets, "codec encodes")):
             if name not in found:
                 raise SeamError(f"loss term '{term}' reads output '{name}'; {verb} {sorted(found)}")
-        value, prediction = targets[name].value, outputs[name]
-        if value.shape != prediction.shape[prediction.ndim - value.ndim :]:
-            raise SeamError(
-                f"loss term '{term}': output '{name}' has shape {tuple(prediction.shape)}, "
-                f"its target {tuple(value.shape)}; they must agree but for leading stages of the output"
-            )
+        reason = misfit(loss.terms[term].fn, outputs[name], targets[name])
+        if reason:
+            fitting = [n for n, fn in known().items() if not misfit(fn, outputs[name], targets[name])]
+            losses = f"; losses that fit '{name}': {', '.join(sorted(fitting))}" if fitting else ""
+            kind = type(loss.terms[term].fn).__name__
+            raise SeamError(f"loss term '{term}' ({kind}) cannot learn output '{name}': {reason}{losses}")
 
 
-def _check_scalar(value: Tensor) -> None:
+def misfit(fn: nn.Module, output: Tensor, target: Target) -> str:
+    """Why a loss cannot learn this output from this target, or "".
+
+    A loss may say so itself by a method ``problem(output, target) -> str``. One without must be given an output and a
+    target of equal shapes, but for leading stages of the output. Either must answer one finite number.
+    """
+    own = getattr(fn, "problem", None)
+    reason: str = own(output, target) if own is not None else _unlike(output, target)
+    if reason:
+        return reason
+    try:
+        value = fn(output.float(), target)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
     if value.ndim or not torch.isfinite(value):
-        raise SeamError(f"a loss must be one finite number; found shape {tuple(value.shape)}, {value.flatten()[:1]}")
+        return f"a loss must be one finite number; found shape {tuple(value.shape)}, {value.flatten()[:1]}"
+    return ""
+
+
+def _unlike(output: Tensor, target: Target) -> str:
+    if target.value.shape == output.shape[max(0, output.ndim - target.value.ndim) :]:
+        return ""
+    return (
+        f"its shape is {tuple(output.shape)}, its target's {tuple(target.value.shape)}; "
+        "they must agree but for leading stages of the output"
+    )
 
 
 def _check_people(people: list[Poses], keypoints: int) -> None:

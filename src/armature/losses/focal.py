@@ -22,6 +22,13 @@ class GaussianFocal(nn.Module):
         super().__init__()
         self.alpha, self.beta, self.clamp = alpha, beta, clamp
 
+    def problem(self, output: Tensor, target: Target) -> str:
+        """Why it cannot read this output, or ""."""
+        if target.value.shape != output.shape[output.ndim - target.value.ndim :]:
+            return f"its targets must have the output's shape {tuple(output.shape)}, not {tuple(target.value.shape)}"
+        outside = bool((((target.value < 0) | (target.value > 1)) & (target.weight > 0)).any())
+        return "it reads heatmaps with targets in [0, 1], and these lie outside" if outside else ""
+
     def forward(self, output: Tensor, target: Target) -> Tensor:
         probability = output.sigmoid().clamp(self.clamp, 1 - self.clamp)
         value = target.value.expand_as(output)

@@ -28,6 +28,15 @@ class OKS(nn.Module):
         self.register_buffer("variances", (2 * sigmas).square().view(-1, *[1] * (grid + 1)), persistent=False)
         self.xy = -1 - grid
 
+    def problem(self, output: Tensor, target: Target) -> str:
+        """Why it cannot read this output, or ""."""
+        count, here = len(self.variances), tuple(output.shape)
+        if len(here) < 1 - self.xy or here[self.xy - 1 :][:2] != (count, 2) or target.value.ndim < 1 - self.xy:
+            return f"it reads points (..., {count}, 2{', h, w'[: 3 * (-1 - self.xy)]}), not {here}"
+        if target.value.shape != output.shape[output.ndim - target.value.ndim :]:
+            return f"its targets must have the output's shape {here}, not {tuple(target.value.shape)}"
+        return "" if target.scale is not None else "it needs Target.scale (the person's area), and the codec gives none"
+
     def forward(self, output: Tensor, target: Target) -> Tensor:
         if target.scale is None:
             raise ValueError(
