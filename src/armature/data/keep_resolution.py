@@ -1,0 +1,53 @@
+"""Pictures as they are, on canvases of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from armature.data.dataset import Draw, KeypointDataset, Sample
+from armature.data.geometry import FILL, Matrix, Size, ignored, map_record, translation, warp
+from armature.data.source import Source
+from armature.errors import ConfigError
+
+
+class KeepResolution(KeypointDataset):
+    """Samples at the source's own resolution, each on the next larger canvas that a network can take; batches of one.
+
+    The ``keep_res`` test of the released CenterNet (Zhou et al. 2019): sides of (size | (divisor - 1)) + 1, so that
+    multiples grow as well, the picture in the middle.
+
+    Args:
+        divisor: of both sides of every canvas: 32 for DLA-34, 128 for Hourglass-104; a power of two.
+        canvas, geometry, seed: as of every data set, not used: canvas and place follow from the picture.
+
+    Raises:
+        ConfigError: a divisor that is no power of two.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        canvas: Size = (0, 0),
+        geometry: None = None,
+        seed: int = 0,
+        fill: tuple[int, int, int] = FILL,
+        divisor: int = 32,
+    ) -> None:
+        if divisor < 1 or divisor & (divisor - 1):
+            raise ConfigError(f"keep resolution: divisor must be a power of two; found {divisor}")
+        super().__init__(source, canvas, None, seed, fill)
+        self.divisor = divisor
+
+    def __getitem__(self, draw: Draw | int) -> Sample:
+        epoch, index = (0, draw) if isinstance(draw, int) else draw
+        image, record = self.source.read(index, epoch)
+        canvas, matrix = self._place(record.size)
+        people = map_record(record, matrix, canvas, self.source.skeleton)
+        picture = warp(image, matrix, canvas, self.fill)
+        to_source = np.asarray(np.linalg.inv(matrix), np.float64)
+        return Sample(picture, people, ignored(record, matrix, canvas), to_source, record.image_id)
+
+    def _place(self, size: Size) -> tuple[Size, Matrix]:
+        height, width = ((side | (self.divisor - 1)) + 1 for side in size)
+        # Whole pixels, so that nothing is interpolated.
+        return (height, width), translation(width // 2 - size[1] // 2, height // 2 - size[0] // 2)
