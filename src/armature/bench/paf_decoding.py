@@ -185,7 +185,7 @@ def same(peaks: Peaks, crowd: Crowd, image: int, looped: list[dict[str, Any]]) -
 
     ours = []
     for slots, score in zip(crowd.peaks[crowd.image == image].tolist(), crowd.scores[crowd.image == image].tolist()):
-        ours.append((score, {part: peaks.xy[i].tolist() for part, i in enumerate(slots) if i >= 0}))
+        ours.append((score, {part: peaks.xy[:, i].tolist() for part, i in enumerate(slots) if i >= 0}))
     theirs = [(p["score"], dict(p["parts"])) for p in looped]
     if len(ours) != len(theirs):
         return False

@@ -1,77 +1,96 @@
-"""Peaks of heatmaps to a fraction of a cell."""
+"""Peaks of heatmaps to a fraction of a cell, in numpy: hundreds of small arrays, for which torch's calls cost more."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
+import numpy as np
 from jaxtyping import Float, Int
-from torch import Tensor
+from numpy.typing import NDArray
 
-from armature.ops.peaks import highest
-
-#: Neighbours of a cell before the cell itself in reading order, then the rest: rows, columns.
-_ROWS, _COLUMNS = (-1, -1, -1, 0, 0, 1, 1, 1), (-1, 0, 1, -1, 1, -1, 0, 1)
+#: The eight neighbours of a cell, the four before it in reading order first: rows, columns.
+_ROWS, _COLUMNS = np.array([[-1, -1, -1, 0, 0, 1, 1, 1], [-1, 0, 1, -1, 1, -1, 0, 1]])
 _UP, _LEFT, _RIGHT, _DOWN = 1, 3, 4, 6
 #: Heat below this has no logarithm worth knowing.
-_COLD = 1e-4
+_COLD = np.float32(1e-4)
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 
 class Peaks(NamedTuple):
     """N peaks of a batch, ordered by image, then part; places in cells, scores as the heatmaps' own."""
 
-    image: Int[Tensor, " N"]
-    part: Int[Tensor, " N"]
-    xy: Float[Tensor, "N 2"]
-    scores: Float[Tensor, " N"]
+    image: Int[Ints, " N"]
+    part: Int[Ints, " N"]
+    xy: Float[Floats, "2 N"]
+    scores: Float[Floats, " N"]
 
 
-def find_peaks(heat: Float[Tensor, "B P h w"], floor: float, most: int, sigma: float) -> Peaks:
+def find_peaks(heat: Float[Floats, "B P h w"], floor: float, most: int, sigma: float) -> Peaks:
     """Local maxima above ``floor``, at most the ``most`` best of a map, where a gaussian through them peaks.
 
     Logarithms of a gaussian lie on a parabola, so that three cells in a row give its place and height exactly. A
     neighbour beyond the border is put where a gaussian of ``sigma`` (cells) would have it. Of neighbours with equal
     heat the first in reading order is the peak.
     """
-    at = ((heat >= floor) & (heat == highest(heat))).nonzero()
-    image, part, y, x = at.unbind(1)
-    centre, around = heat[image, part, y, x], _around(heat, image, part, y, x)
-    keep = (around[:4] < centre).all(0).nonzero().flatten()
-    if len(keep) < len(centre) or len(centre) > most:
-        keep = _best(keep, centre, image * heat.shape[1] + part, most)
-        image, part, y, x = at[keep].unbind(1)
-        centre, around = centre[keep], around[:, keep]
-    middle = centre.clamp(min=_COLD).log()
-    logs = around.clamp(min=_COLD).log()
-    ahead = torch.stack([logs[_RIGHT], logs[_DOWN]], 1)
-    behind = torch.stack([logs[_LEFT], logs[_UP]], 1)
-    cell = torch.stack([x, y], 1)
-    bend = -1 / sigma**2
-    last = torch.tensor([heat.shape[3] - 1, heat.shape[2] - 1], device=heat.device)
-    alone = 2 * middle[:, None] + bend
-    behind, ahead = torch.where(cell == 0, alone - ahead, behind), torch.where(cell == last, alone - behind, ahead)
-    slope, curve = (ahead - behind) / 2, ahead + behind - 2 * middle[:, None]
-    away = (-slope / curve.clamp(max=-1e-6)).clamp(-0.5, 0.5)
-    scores = (middle + (slope * away / 2).sum(1)).exp().clamp(max=1)
-    return Peaks(image, part, cell + 0.5 + away, scores)
+    parts, height, width = heat.shape[1:]
+    framed = _framed(heat)
+    at = np.flatnonzero(_surpassed_by_none(framed, heat, floor))
+    row, x = np.divmod(at, width)
+    plane, y = np.divmod(row, height)
+    cell = (plane * (height + 2) + y + 1) * (width + 2) + x + 1
+    around = framed.take(cell + (_ROWS * (width + 2) + _COLUMNS)[:, None])
+    centre = framed.take(cell)
+    keep = (around[:4] < centre).all(0)
+    if len(at) > most or not keep.all():
+        kept = _best(np.flatnonzero(keep), centre, plane, most)
+        plane, x, y, centre, around = plane[kept], x[kept], y[kept], centre[kept], around[:, kept]
+    cells = np.stack([x, y])
+    away, rise = _parabola(centre, around, cells, (width, height), sigma)
+    image, part = np.divmod(plane, parts)
+    return Peaks(image, part, (cells + np.float32(0.5) + away).astype(np.float32), np.minimum(centre * rise, 1))
 
 
-def _around(heat: Tensor, image: Tensor, part: Tensor, y: Tensor, x: Tensor) -> Float[Tensor, "8 N"]:
-    """The eight neighbours of cells, -inf beyond the border."""
-    height, width = heat.shape[-2:]
-    rows = y + torch.tensor(_ROWS, device=heat.device)[:, None]
-    columns = x + torch.tensor(_COLUMNS, device=heat.device)[:, None]
-    there = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    found = heat[image, part, rows.clamp(0, height - 1), columns.clamp(0, width - 1)]
-    return found.where(there, -torch.inf)
+def _parabola(
+    centre: Floats, around: Floats, cells: Ints, size: tuple[int, int], sigma: float
+) -> tuple[Float[Floats, "2 N"], Float[Floats, " N"]]:
+    """How far from the cells' middles gaussians peak (xy), and how many times higher."""
+    logs = np.log(np.maximum(np.concatenate([centre[None], around[[_LEFT, _UP, _RIGHT, _DOWN]]]), _COLD))
+    middle, behind, ahead = logs[0], logs[1:3], logs[3:5]
+    first, last = cells == 0, cells == np.array(size)[:, None] - 1
+    if first.any() or last.any():
+        alone = 2 * middle - np.float32(1 / sigma**2)
+        behind, ahead = np.where(first, alone - ahead, behind), np.where(last, alone - behind, ahead)
+    slope, curve = (ahead - behind) / 2, ahead + behind - 2 * middle
+    away = np.clip(slope / np.maximum(-curve, np.float32(1e-6)), -0.5, 0.5)
+    return away, np.exp((slope * away).sum(0) / 2)
 
 
-def _best(keep: Tensor, scores: Tensor, plane: Tensor, most: int) -> Tensor:
+def _framed(heat: Floats) -> Floats:
+    """The maps in a frame of -inf."""
+    images, parts, height, width = heat.shape
+    framed = np.empty((images, parts, height + 2, width + 2), np.float32)
+    framed[:, :, 0], framed[:, :, -1], framed[..., 0], framed[..., -1] = (-np.inf,) * 4
+    framed[:, :, 1:-1, 1:-1] = heat
+    return framed
+
+
+def _surpassed_by_none(framed: Floats, heat: Floats, floor: float) -> NDArray[np.bool_]:
+    """Cells that reach the floor and the maximum of their 3x3 window."""
+    high = np.maximum(framed[..., :-2], framed[..., 1:-1])
+    np.maximum(high, framed[..., 2:], out=high)
+    top = np.maximum(high[:, :, :-2], high[:, :, 1:-1])
+    np.maximum(top, high[:, :, 2:], out=top)
+    np.maximum(top, np.float32(floor), out=top)
+    return top == heat
+
+
+def _best(keep: Ints, scores: Floats, plane: Ints, most: int) -> Ints:
     """Those of ``keep`` that are among the ``most`` best of their plane, in order."""
-    if not len(keep) or int(plane[keep].bincount().max()) <= most:
+    if not len(keep) or np.bincount(plane[keep]).max() <= most:
         return keep
-    order = keep[scores[keep].argsort(descending=True)]
-    order = order[plane[order].argsort(stable=True)]
-    counts = plane[order].bincount()
-    rank = torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts)[plane[order]]
-    return order[rank < most].sort().values
+    order = keep[np.lexsort((-scores[keep], plane[keep]))]
+    counts = np.bincount(plane[order])
+    rank = np.arange(len(order)) - (np.cumsum(counts) - counts)[plane[order]]
+    return np.sort(order[rank < most])

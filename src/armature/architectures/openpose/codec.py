@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from armature.architectures.openpose.parts import Limbs, make_parts
@@ -106,34 +108,32 @@ class OpenPoseCodec:
         heat, fields = _last_stages(outputs)
         stride = stride_of(canvas[2], heat.shape[-1])
         peaks, crowd = self.decoder(
-            heat[:, :-1].float(),
-            fields.float(),
+            heat[:, :-1],
+            fields,
             self.parts.limbs,
             self.sigma / stride,
             stride,
             canvas[1:],
             self.field_offset,
         )
-        return self._people(peaks, crowd, stride, canvas[0])
+        return [Poses(*(v.to(heat.device) for v in each)) for each in self._people(peaks, crowd, stride, canvas[0])]
 
-    def _people(self, peaks: Peaks, crowd: Crowd, stride: float, images: int) -> list[Poses]:
-        """Poses of every image; empty ones where nobody was found."""
-        xy, scores = (
-            torch.cat([v, v.new_zeros(1, *v.shape[1:])]) * f for v, f in ((peaks.xy, stride), (peaks.scores, 1))
-        )
-        found = crowd.peaks >= 0
-        points, heat = xy[crowd.peaks], scores[crowd.peaks]  # -1 is the zero behind the last peak
+    def _people(self, peaks: Peaks, crowd: Crowd, stride: float, images: int) -> Iterator[tuple[Tensor, ...]]:
+        """Keypoints, their scores, boxes and scores of the people of every image."""
+        # Behind the last peak comes one at the origin with no score, which -1 finds.
+        xy, scores = (F.pad(torch.from_numpy(v), (0, 1)) for v in (peaks.xy * np.float32(stride), peaks.scores))
+        slots = torch.from_numpy(crowd.peaks)
+        found, points, heat = slots >= 0, xy.T[slots], scores[slots]
         bounds = found[..., None]
         boxes = torch.cat([points.where(bounds, torch.inf).amin(1), points.where(bounds, -torch.inf).amax(1)], 1)
         if self.missing == "neighbour":
-            order = self.nearest.to(found.device)
-            known = found[:, order].float().argmax(2)  # (N P): place in the order of the first that was found
-            points = points.gather(1, order.expand(len(found), -1, -1).gather(2, known[..., None]).expand(-1, -1, 2))
-        total, number, keypoints = crowd.scores, found.sum(1), self.parts.keypoints
+            known = found[:, self.nearest].int().argmax(2)  # (N P): place in the order of the first that was found
+            there = self.nearest.expand(len(found), -1, -1).gather(2, known[..., None])
+            points = points.gather(1, there.expand(-1, -1, 2))
+        total, number, keypoints = torch.from_numpy(crowd.scores), found.sum(1), self.parts.keypoints
         total = {"sum": total, "mean": total / number, "sum*parts": total * (number - 1)}[self.score]
-        counts = crowd.image.bincount(minlength=images).tolist()
-        split = (v.split(counts) for v in (points[:, :keypoints], heat[:, :keypoints], boxes, total))
-        return [Poses(*each) for each in zip(*split, strict=True)]
+        counts = np.bincount(crowd.image, minlength=images).tolist()
+        return zip(*(v.split(counts) for v in (points[:, :keypoints], heat[:, :keypoints], boxes, total)), strict=True)
 
     # ------------------------------------------------------------------ mirrored images, ceilings
 
