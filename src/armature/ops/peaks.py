@@ -31,25 +31,26 @@ def listed_peaks(
     with fewer has -inf at cell 0 in the rest. Ten times faster than a search of whole channels: scores (logits do) are
     compared in place, and only rows that hold a peak are looked at a second time.
     """
-    batch, channels, _, width = maps.shape
+    batch, channels, height, width = maps.shape
+    maps = maps.contiguous()
     # 0 at a peak that reaches the floor, negative elsewhere.
     high = highest(maps, window).clamp_(min=floor)
-    below = torch.sub(maps.detach(), high, out=high)
-    rows = (below.amax(-1) == 0).nonzero()
-    row, x = (below[rows.unbind(1)] == 0).nonzero().unbind(1)
-    image, channel, y = rows[row].unbind(1)
-    plane = image * channels + channel
-    # Peaks come plane by plane: their place within the plane is their number less those of earlier planes.
-    counts = plane.bincount(minlength=batch * channels)
-    place = torch.arange(len(plane), device=maps.device) - (counts.cumsum(0) - counts)[plane]
-    most = max(1, int(counts.max()))
+    below = torch.sub(maps.detach(), high, out=high).view(-1, width)
+    rows = (below.amax(1) == 0).nonzero()[:, 0]
+    row, x = (below.index_select(0, rows) == 0).nonzero().unbind(1)
+    at = rows[row] * width + x
+    plane = at // (height * width)
+    # Peaks come plane by plane: the place within its plane is a peak's number less that of the plane's first.
+    first = torch.searchsorted(plane, torch.arange(batch * channels, device=maps.device))
+    place = torch.arange(len(plane), device=maps.device) - first[plane]
+    most = int(place.max()) + 1 if len(place) else 1
     values = maps.new_full((batch * channels, most), -torch.inf)
-    cells = plane.new_zeros(batch * channels, most)
-    values[plane, place] = maps[image, channel, y, x]
-    cells[plane, place] = y * width + x
-    best = values.topk(min(count, most), dim=-1)
-    cells = cells.gather(1, best.indices)
-    return best.values.unflatten(0, (batch, channels)), cells.unflatten(0, (batch, channels))
+    cells = at.new_zeros(batch * channels, most)
+    values[plane, place] = maps.view(-1)[at]
+    cells[plane, place] = at - plane * (height * width)
+    best = values.topk(min(count, most), dim=1)
+    shape = (batch, channels, -1)
+    return best.values.view(shape), cells.gather(1, best.indices).view(shape)
 
 
 def highest(maps: Float[Tensor, "B C h w"], window: int = 3) -> Float[Tensor, "B C h w"]:

@@ -194,7 +194,7 @@ class CenterNetCodec:
         nearest = squared.min(2)
         reach = self.snap_distance * torch.maximum(x2 - x1, y2 - y1)[:, 0]
         snapped = (nearest.values.sqrt() <= reach).mT
-        to = torch.stack([v.gather(2, nearest.indices).mT for v in peaks.unbind(-1)], -1)
+        to = peaks.gather(2, nearest.indices[..., None].expand(-1, -1, -1, 2)).transpose(1, 2)
         moved = torch.where(snapped[..., None], to, joints)
         return moved, torch.where(snapped, scores.gather(2, nearest.indices).mT, _score_at(heat, joints))
 
