@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from armature.errors import ConfigError
 from armature.losses.reduction import weighted_mean
 from armature.skeletons import sigmas_or_default
 from armature.structures import Skeleton, Target
@@ -16,16 +17,24 @@ class OKS(nn.Module):
     Reads outputs of shape (..., K, 2, *grid) with ``Target.scale`` the person's area in the output's unit squared.
 
     Args:
-        skeleton: gives the sigmas.
+        skeleton: gives K and the sigmas.
         grid: how many dimensions follow the xy dimension (2 for dense maps, 0 for lists of people).
+        sigmas: the ``skeleton``'s, or ``1/K`` for every point: what YOLOv8 takes for all but COCO's 17 points, and more
+            lenient than any that were measured.
+
+    Raises:
+        ConfigError: other ``sigmas``.
     """
 
     variances: Tensor
 
-    def __init__(self, skeleton: Skeleton, grid: int = 2) -> None:
+    def __init__(self, skeleton: Skeleton, grid: int = 2, sigmas: str = "skeleton") -> None:
         super().__init__()
-        sigmas = torch.tensor(sigmas_or_default(skeleton))
-        self.register_buffer("variances", (2 * sigmas).square().view(-1, *[1] * (grid + 1)), persistent=False)
+        if sigmas not in ("skeleton", "1/K"):
+            raise ConfigError(f"OKS: sigmas={sigmas!r}; known are 'skeleton' and '1/K'")
+        count = skeleton.count
+        values = torch.tensor(sigmas_or_default(skeleton) if sigmas == "skeleton" else [1 / count] * count)
+        self.register_buffer("variances", (2 * values).square().view(-1, *[1] * (grid + 1)), persistent=False)
         self.xy = -1 - grid
 
     def problem(self, output: Tensor, target: Target) -> str:

@@ -1,0 +1,229 @@
+"""Between people and YOLOv8-pose's anchors; distances in cells from the anchor, as the model gives them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from armature.architectures.yolo_pose.assignment import TaskAligned
+from armature.errors import ConfigError
+from armature.ops.overlaps import paired_overlap
+from armature.ops.suppression import suppress
+from armature.structures import Batch, Instances, Outputs, Poses, Skeleton, Target
+
+_EPS = 1e-4
+
+
+class YOLOPoseCodec:
+    """Encodes people at the anchors that find them best; decodes by a threshold and suppression.
+
+    ``decode(ideal(encode))`` gives every person that got an anchor back to 0.01 px; one whose box another's overlaps by
+    more than ``overlap`` may be lost to it.
+
+    Args:
+        skeleton: gives K and the flip order.
+        anchors: how many each person asks for in training (10).
+        alpha, beta: exponents of score and overlap in the alignment (0.5 and 6).
+        area: of a person, in the OKS loss: the whole ``box`` (published), or what the ``annotation`` says.
+        min_score: people need more than this (0.001 in validation, 0.25 for pictures to look at).
+        overlap: of two boxes by more than this IoU the better one stays (0.7).
+        candidates: boxes considered per image; the published 30,000 are all there are.
+        max_people: at most so many per image (300).
+        shift: canvas px added to x and y of decoded keypoints. 0.5 with released weights, which were trained on pixel
+            indices, for pictures shown at their own size.
+
+    Raises:
+        ConfigError: an unknown ``area``.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        anchors: int = 10,
+        alpha: float = 0.5,
+        beta: float = 6.0,
+        area: Literal["box", "annotation"] = "box",
+        min_score: float = 0.001,
+        overlap: float = 0.7,
+        candidates: int = 1000,
+        max_people: int = 300,
+        shift: float = 0.0,
+    ) -> None:
+        if area not in ("box", "annotation"):
+            raise ConfigError(f"codec.area={area}: known areas are box (as published) and annotation")
+        self.flip = list(skeleton.flip)
+        self.assign = TaskAligned(anchors, alpha, beta)
+        self.area = area
+        self.min_score, self.overlap = min_score, overlap
+        self.candidates, self.max_people, self.shift = candidates, max_people, shift
+
+    @property
+    def protocol(self) -> dict[str, str]:
+        """How people come about, for the protocol card."""
+        most = f"at most {self.max_people} of the best {self.candidates} above {self.min_score}"
+        return {
+            "box_source": "the network's own boxes",
+            "score_rule": "person score",
+            "nms": f"box IoU {self.overlap}, {most}",
+        }
+
+    @property
+    def tolerance(self) -> float:
+        """Keypoints are numbers, not cells: only rounding is lost."""
+        return 0.01
+
+    # ------------------------------------------------------------------ people -> anchors
+
+    def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:
+        """Targets at all anchors, 0 with weight 0 where an anchor learns nobody.
+
+        Boxes and bins weigh as much as the anchor's quality, keypoints so that each person counts the same however many
+        of its points are labelled. Nobody's anchors learn the score 0, but under ``ignore`` nothing.
+        """
+        people, points, strides = batch.instances, outputs["anchors"], outputs["strides"]
+        boxes = _corners(points) + outputs["boxes"] * strides[:, None]
+        found = self.assign(outputs["scores"][..., 0].sigmoid(), boxes, points, people.boxes, people.valid)
+        mine = found.owner >= 0
+        learned = mine | ~_under(batch.ignore, points)
+        at = mine.nonzero(as_tuple=True)
+        b, a = at
+        owners = (b, found.owner[at])
+        rows = self._rows(people, owners, points[a], strides[a], found.quality[at], outputs["bins"].shape[-1])
+        dense = {name: _spread(target, at, mine.shape) for name, target in rows.items()}
+        return dense | {"scores": Target(found.quality[..., None], learned[..., None].float())}
+
+    def _rows(
+        self,
+        people: Instances,
+        owners: tuple[Tensor, Tensor],
+        points: Float[Tensor, "P 2"],
+        strides: Float[Tensor, " P"],
+        quality: Float[Tensor, " P"],
+        bins: int,
+    ) -> dict[str, Target]:
+        """Targets of the P anchors that learn somebody, in cells from the anchor."""
+        cell = strides[:, None]
+        boxes = (people.boxes[owners] - _corners(points)) / cell
+        joints = (people.keypoints[owners] - points[:, None]) / cell[..., None]
+        labelled = (people.visibility[owners] > 0).to(boxes.dtype)
+        count = labelled.sum(-1, keepdim=True)
+        whole = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
+        area = whole if self.area == "box" else people.areas[owners] / strides.square()
+        return {
+            "boxes": Target(boxes, quality[:, None]),
+            "bins": Target(_two_bins(boxes, bins), quality[:, None, None]),
+            "keypoints": Target(joints, (labelled / count.clamp(min=1))[..., None], area[:, None, None]),
+            # Where nobody labelled anything, nobody said that nothing is to be seen.
+            "visibility": Target(labelled, (count > 0).to(boxes.dtype)),
+        }
+
+    # ------------------------------------------------------------------ anchors -> people
+
+    def decode(self, outputs: Outputs, canvas: tuple[int, int, int]) -> list[Poses]:
+        """People in canvas pixels, best first; a keypoint's score is the probability that it is labelled."""
+        points, strides = outputs["anchors"].float(), outputs["strides"].float()
+        scores = outputs["scores"][..., 0].float().sigmoid()
+        boxes = _corners(points) + outputs["boxes"].float() * strides[:, None]
+        people = []
+        for b in range(canvas[0]):
+            a = suppress(boxes[b], scores[b], self.overlap, self.min_score, self.candidates, self.max_people)
+            joints = points[a, None] + outputs["keypoints"][b, a].float() * strides[a, None, None] + self.shift
+            visible = outputs["visibility"][b, a].float().sigmoid()
+            people.append(Poses(joints, visible, boxes[b, a], scores[b, a]))
+        return people
+
+    # ------------------------------------------------------------------ mirrored images, ceilings
+
+    def unflip(self, outputs: Outputs, flipped: Outputs) -> Outputs:
+        """The mean of both views at each anchor where they speak of the same person, else the more confident view.
+
+        Bins stay as they are: nothing is decoded from them. The views of a canvas of odd width that is padded are one
+        px apart.
+        """
+        other = _mirrored(flipped, self.flip)
+        score, back = outputs["scores"].float().sigmoid(), other["scores"].float().sigmoid()
+        same = paired_overlap(outputs["boxes"], other["boxes"])[..., None] > self.overlap
+        share = torch.where(same, 0.5, (back > score).float())  # of the other view
+        visible = [v.float().sigmoid() for v in (outputs["visibility"], other["visibility"])]
+        return outputs | {
+            "scores": _logit((score + back) / 2),
+            "boxes": outputs["boxes"].lerp(other["boxes"], share.to(outputs["boxes"].dtype)),
+            "keypoints": outputs["keypoints"].lerp(other["keypoints"], share[..., None].to(outputs["keypoints"].dtype)),
+            "visibility": _logit(visible[0].lerp(visible[1], share)),
+        }
+
+    def ideal(self, outputs: Outputs, targets: dict[str, Target]) -> Outputs:
+        """The targets; boxes as far as the bins reach, and for a score what the box then overlaps the truth."""
+        area = targets["keypoints"].scale
+        assert area is not None
+        mine = (area[..., 0, 0] > 0).float()
+        far = outputs["bins"].shape[-1] - 1
+        boxes = targets["boxes"].value.clamp(-far, far)
+        quality = paired_overlap(boxes, targets["boxes"].value).clamp(min=0) * mine
+        values = {
+            "scores": _logit(quality[..., None]),
+            "boxes": boxes,
+            "bins": targets["bins"].value.clamp(min=_EPS).log(),
+            "keypoints": targets["keypoints"].value,
+            "visibility": _logit(targets["visibility"].value),
+        }
+        return outputs | {name: value.to(outputs[name].dtype) for name, value in values.items()}
+
+
+def _corners(points: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 4"]:
+    """Points as empty boxes."""
+    return torch.cat([points, points], -1)
+
+
+def _under(mask: Bool[Tensor, "B H W"], points: Float[Tensor, "A 2"]) -> Bool[Tensor, "B A"]:
+    """What the mask says where the points are, or at its border beside them."""
+    x, y = points.floor().long().unbind(-1)
+    return mask[:, y.clamp(0, mask.shape[1] - 1), x.clamp(0, mask.shape[2] - 1)]
+
+
+def _two_bins(boxes: Float[Tensor, "P 4"], bins: int) -> Float[Tensor, "P 4 n"]:
+    """Each side's distance from the anchor as shares of the two bins around it.
+
+    Published: a distance is at most bins - 1 - 0.01.
+    """
+    distances = torch.cat([-boxes[:, :2], boxes[:, 2:]], -1).clamp(0, bins - 1 - 0.01)
+    return (1 - (distances[..., None] - torch.arange(bins, device=boxes.device)).abs()).clamp(min=0)
+
+
+def _spread(target: Target, at: tuple[Tensor, ...], shape: torch.Size) -> Target:
+    """The rows of some anchors laid out over all of them, 0 elsewhere."""
+
+    def over_all(rows: Tensor | None) -> Tensor | None:
+        return None if rows is None else rows.new_zeros(*shape, *rows.shape[1:]).index_put_(at, rows)
+
+    return Target(*(over_all(field) for field in target))  # type: ignore[arg-type]
+
+
+def _mirrored(outputs: Outputs, flip: list[int]) -> Outputs:
+    """What a mirror shows of scores, boxes, keypoints and visibility: each anchor's twin in its row, x negated."""
+    twin = _twins(outputs["anchors"], outputs["strides"])
+    x1, y1, x2, y2 = outputs["boxes"][:, twin].unbind(-1)
+    x, y = outputs["keypoints"][:, twin][:, :, flip].unbind(-1)
+    return {
+        "scores": outputs["scores"][:, twin],
+        "boxes": torch.stack([-x2, y1, -x1, y2], -1),
+        "keypoints": torch.stack([-x, y], -1),
+        "visibility": outputs["visibility"][:, twin][:, :, flip],
+    }
+
+
+def _twins(anchors: Float[Tensor, "A 2"], strides: Float[Tensor, " A"]) -> Int[Tensor, " A"]:
+    """The index of each anchor's mirror image; levels lie one after another, each row by row."""
+    twins, start = [], 0
+    for count in strides.unique_consecutive(return_counts=True)[1].tolist():
+        width = int((anchors[start : start + count, 1] == anchors[start, 1]).sum())
+        twins.append(torch.arange(start, start + count, device=anchors.device).view(-1, width).flip(-1).flatten())
+        start += count
+    return torch.cat(twins)
+
+
+def _logit(probability: Tensor) -> Tensor:
+    return probability.clamp(_EPS, 1 - _EPS).logit()

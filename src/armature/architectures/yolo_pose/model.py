@@ -1,0 +1,191 @@
+"""YOLOv8-pose: CSP backbone, path aggregation neck, and three decoupled heads on each of three levels.
+
+Written from the published description: the layer table and the model sizes of the YOLOv8 documentation, path
+aggregation (Liu et al. 2018), distribution focal loss (Li et al. 2020), YOLO-Pose (Maji et al. 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armature.architectures.yolo_pose.blocks import SPPF, C2f, ConvNormAct
+from armature.errors import ConfigError
+from armature.structures import Instances, Outputs, Skeleton
+
+#: Canvas pixels per cell of the three levels.
+STRIDES = (8, 16, 32)
+#: Grey beside the picture (114 of 255).
+_GREY = 114 / 255
+
+
+class YOLOPose(nn.Module):
+    """Boxes, person scores and keypoints at every cell of three levels; one cell is one anchor point.
+
+    A canvas that 32 does not divide is padded with grey on all sides, half on each.
+
+    Args:
+        skeleton: gives K.
+        depth: factor of the number of bottlenecks. width: factor of all channels.
+        max_channels: channels of a layer before ``width`` are at most this.
+        bins: distances that the distribution of a box side spans: 0 ... bins - 1 cells.
+
+    Returns:
+        A anchors: all cells row by row, fine level first. Distances are from the anchor, in cells of its level.
+        scores (B A 1) logits; boxes (B A 4) xyxy, the first two negative; bins (B A 4 n) logits of the distances of
+        left, top, right and bottom; keypoints (B A K 2) xy; visibility (B A K) logits;
+        anchors (A 2) xy, canvas px; strides (A) px.
+
+    Raises:
+        ConfigError: fewer than two bins, or factors that are not positive.
+    """
+
+    def __init__(
+        self, skeleton: Skeleton, depth: float = 0.33, width: float = 0.25, max_channels: int = 1024, bins: int = 16
+    ) -> None:
+        super().__init__()
+        if bins < 2 or depth <= 0 or width <= 0:
+            raise ConfigError(f"YOLOPose: depth={depth}, width={width} must be > 0 and bins={bins} at least 2")
+        channels = [_scaled(c, width, max_channels) for c in (64, 128, 256, 512, 1024)]
+        repeats = [max(1, round(n * depth)) for n in (3, 6)]
+        self.backbone = CSPBackbone(channels, repeats)
+        self.neck = PAN(channels[2:], repeats[0])
+        self.head = Head(channels[2:], skeleton.count, bins)
+
+    def forward(self, images: Float[Tensor, "B 3 H W"], instances: Instances | None = None) -> Outputs:
+        height, width = images.shape[-2:]
+        down, across = -height % STRIDES[-1], -width % STRIDES[-1]
+        left, top = across // 2, down // 2
+        if down or across:
+            images = F.pad(images, (left, across - left, top, down - top), value=_GREY)
+        return self.head(self.neck(self.backbone(images)), (left, top))
+
+
+def _scaled(channels: int, width: float, most: int) -> int:
+    """Channels times width, rounded up to a multiple of eight."""
+    return math.ceil(min(channels, most) * width / 8) * 8
+
+
+class CSPBackbone(nn.Module):
+    """Feature maps at strides 8, 16 and 32: a stem, four halvings each followed by a C2f, and SPPF.
+
+    Args:
+        channels: of the stem and the four stages. repeats: bottlenecks of the outer and of the inner two stages.
+    """
+
+    def __init__(self, channels: Sequence[int], repeats: Sequence[int]) -> None:
+        super().__init__()
+        self.stem = ConvNormAct(3, channels[0], 3, 2)
+        few, many = repeats
+        self.stages = nn.ModuleList(
+            nn.Sequential(ConvNormAct(a, b, 3, 2), C2f(b, b, n, shortcut=True))
+            for a, b, n in zip(channels[:-1], channels[1:], (few, many, many, few), strict=True)
+        )
+        self.pool = SPPF(channels[-1])
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> list[Tensor]:
+        levels, x = [], self.stem(images)
+        for stage in self.stages:
+            x = stage(x)
+            levels.append(x)
+        return [*levels[1:3], self.pool(levels[3])]
+
+
+class PAN(nn.Module):
+    """The same three levels after a way down to the finest and a way back up (Liu et al. 2018, section 3.1).
+
+    Concatenates where the paper adds; the way down upsamples without a convolution.
+
+    Args:
+        channels: of the levels, finest first. repeats: bottlenecks of each C2f.
+    """
+
+    def __init__(self, channels: Sequence[int], repeats: int) -> None:
+        super().__init__()
+        fine, middle, coarse = channels
+        self.up = nn.ModuleList([C2f(coarse + middle, middle, repeats), C2f(middle + fine, fine, repeats)])
+        self.down = nn.ModuleList([ConvNormAct(c, c, 3, 2) for c in (fine, middle)])
+        self.out = nn.ModuleList([C2f(fine + middle, middle, repeats), C2f(middle + coarse, coarse, repeats)])
+
+    def forward(self, levels: list[Tensor]) -> list[Tensor]:
+        fine, middle, coarse = levels
+        middle = self.up[0](torch.cat([_doubled(coarse), middle], 1))
+        fine = self.up[1](torch.cat([_doubled(middle), fine], 1))
+        middle = self.out[0](torch.cat([self.down[0](fine), middle], 1))
+        return [fine, middle, self.out[1](torch.cat([self.down[1](middle), coarse], 1))]
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class Head(nn.Module):
+    """Three branches a level, two 3x3 convolutions each: box distributions, person scores, keypoints.
+
+    Args:
+        channels: of the levels, finest first. keypoints: K. bins: of a box side's distribution.
+    """
+
+    def __init__(self, channels: Sequence[int], keypoints: int, bins: int) -> None:
+        super().__init__()
+        fine = channels[0]
+        self.boxes = _branches(channels, max(16, fine // 4, 4 * bins), 4 * bins)
+        self.scores = _branches(channels, fine, 1)
+        self.keypoints = _branches(channels, max(fine // 4, 3 * keypoints), 3 * keypoints)
+        # The mean of a distribution as a frozen convolution: 16 of the published parameters.
+        self.dfl = nn.Conv2d(bins, 1, 1, bias=False).requires_grad_(False)
+        with torch.no_grad():
+            self.dfl.weight.copy_(torch.arange(bins).view(1, bins, 1, 1))
+        self._set_biases()
+
+    def _set_biases(self) -> None:
+        """Boxes begin without a preference; scores as if five people stood in 640 px squared of each level."""
+        for boxes, scores, stride in zip(self.boxes, self.scores, STRIDES, strict=True):
+            nn.init.constant_(boxes[-1].bias, 1.0)  # type: ignore[index, arg-type]
+            nn.init.constant_(scores[-1].bias, math.log(5 / (640 / stride) ** 2))  # type: ignore[index, arg-type]
+
+    def forward(self, levels: list[Tensor], margin: tuple[int, int]) -> Outputs:
+        """Args: levels, finest first; margin: padding to the left and above, px."""
+        bins = _rows(self.boxes, levels).unflatten(-1, (4, -1)).float()
+        points = _rows(self.keypoints, levels).unflatten(-1, (-1, 3)).float()
+        anchors, strides = zip(*(_anchors(x, s, margin) for x, s in zip(levels, STRIDES, strict=True)), strict=True)
+        return {
+            "scores": _rows(self.scores, levels).float(),
+            "boxes": self._boxes(bins),
+            "bins": bins,
+            # From the cell's corner in the published code, here from its middle, as everything else.
+            "keypoints": points[..., :2] * 2 - 0.5,
+            "visibility": points[..., 2],
+            "anchors": torch.cat(anchors),
+            "strides": torch.cat(strides),
+        }
+
+    def _boxes(self, bins: Float[Tensor, "B A 4 n"]) -> Float[Tensor, "B A 4"]:
+        distances = (bins.softmax(-1) * self.dfl.weight.flatten()).sum(-1)
+        return torch.cat([-distances[..., :2], distances[..., 2:]], -1)
+
+
+def _branches(channels: Sequence[int], hidden: int, out: int) -> nn.ModuleList:
+    return nn.ModuleList(
+        nn.Sequential(ConvNormAct(c, hidden, 3), ConvNormAct(hidden, hidden, 3), nn.Conv2d(hidden, out, 1))
+        for c in channels
+    )
+
+
+def _rows(branches: nn.ModuleList, levels: list[Tensor]) -> Float[Tensor, "B A c"]:
+    """A branch's maps of all levels, one row for each cell."""
+    return torch.cat([branch(x).flatten(2).mT for branch, x in zip(branches, levels, strict=True)], 1)
+
+
+def _anchors(level: Tensor, stride: int, margin: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The middle of every cell on the canvas (n 2), and the stride of each (n); px, float32."""
+    height, width = level.shape[-2:]
+    x = (torch.arange(width, device=level.device, dtype=torch.float32) + 0.5) * stride - margin[0]
+    y = (torch.arange(height, device=level.device, dtype=torch.float32) + 0.5) * stride - margin[1]
+    where = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1).flatten(0, 1)
+    return where, where.new_full((len(where),), float(stride))
