@@ -1,6 +1,6 @@
 """What every architecture config must do, read off conf/architecture: a new file is tested by being there.
 
-Small configs (``*_tiny`` and the default) go through everything; published sizes through what a CPU does in seconds.
+Small configs (``*_tiny``) go through everything; published sizes through what a CPU does in seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from armature.skeletons import load
 from armature.structures import Batch, Poses, Skeleton
 
 ALL = config_folders.groups()["architecture"]
-SMALL = [name for name in ALL if name.endswith("_tiny") or name == "centernet"]
+SMALL = [name for name in ALL if name.endswith("_tiny")]
 PUBLISHED = [name for name in ALL if name not in SMALL]
 PERSON = load(config_folders.project() / "skeleton" / "coco_person.yaml")
 SIZE = (128, 128)

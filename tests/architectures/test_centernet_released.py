@@ -136,7 +136,7 @@ def tensors(shapes: Shapes) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(
     ("name", "released", "count"),
-    [("centernet_dla34", dla34, 20_070_618), ("centernet_hourglass104", hourglass104, 194_811_124)],
+    [("centernet", dla34, 20_070_618), ("centernet_hourglass104", hourglass104, 194_811_124)],
 )
 def test_the_released_tensors_are_ours_by_name_and_shape(name: str, released, count: int) -> None:  # type: ignore[no-untyped-def]
     ours = model(name)
@@ -148,7 +148,7 @@ def test_the_released_tensors_are_ours_by_name_and_shape(name: str, released, co
 def test_only_the_classifier_and_two_overwritten_projections_are_left_out() -> None:
     released = tensors(dla34())
     learned = [v for n, v in released.items() if "running" not in n and "num_batches" not in n]
-    ours = sum(p.numel() for p in model("centernet_dla34").parameters())
+    ours = sum(p.numel() for p in model("centernet").parameters())
     assert sum(v.numel() for v in learned) - ours == 513_000 + 64 * 128 + 2 * 128 + 128 * 256 + 2 * 256
 
 
@@ -169,7 +169,7 @@ def test_bgr_normalised_by_the_released_statistics_is_what_the_first_convolution
     torch.testing.assert_close(nn.functional.conv2d(rgb, ours, padding=3), expected)
 
 
-@pytest.mark.parametrize("name", ["centernet_dla34", "centernet_hourglass104"])
+@pytest.mark.parametrize("name", ["centernet", "centernet_hourglass104"])
 def test_the_configs_carry_the_released_statistics(name: str) -> None:
     backbone = compose("train", [f"architecture={name}"]).model.backbone
     assert tuple(backbone.mean) == MEAN and tuple(backbone.std) == STD
@@ -195,7 +195,7 @@ def test_the_published_hourglass_gives_two_stages_of_stride_4() -> None:
 
 @torch.no_grad()
 def test_the_published_dla_gives_stride_4() -> None:
-    shapes(built(["architecture=centernet_dla34"])[0].eval()(torch.rand(1, 3, 96, 96)), (), 24)
+    shapes(built(["architecture=centernet"])[0].eval()(torch.rand(1, 3, 96, 96)), (), 24)
 
 
 SMALL_HOURGLASS = [
@@ -206,7 +206,7 @@ SMALL_HOURGLASS = [
     "model.head_channels=8",
     "model.divisor=16",
 ]
-SMALL_DLA = ["architecture=centernet_dla34", "model.head_channels=8"]
+SMALL_DLA = ["architecture=centernet", "model.head_channels=8"]
 
 
 def built(overrides: list[str]):  # type: ignore[no-untyped-def]

@@ -1,7 +1,7 @@
 """Weights of the released CenterNet (multi-pose, Zhou et al. 2019) under this package's names.
 
 The released files are pickles: read one with ``torch.load(file, weights_only=True)["state_dict"]``. What comes out of
-here loads with ``strict=True`` into the models of ``conf/architecture/centernet_dla34.yaml`` and ``_hourglass104.yaml``
+here loads with ``strict=True`` into the models of ``conf/architecture/centernet.yaml`` and ``_hourglass104.yaml``
 for ``coco_person``; decode with ``codec.convention=released``.
 """
 
