@@ -113,7 +113,7 @@ class Detect(nn.Module):
         self.dfl.conv.weight.data[:] = torch.arange(16.0).view(1, 16, 1, 1)
 
     def forward(self, levels: list[Tensor]) -> Tensor:
-        """(B A 4 + 1 + 3K): boxes xyxy in px, score, and x, y, visibility of every point, as predictions are published."""
+        """(B A 4 + 1 + 3K): boxes xyxy in px, score, and x, y, visibility of every point, as published."""
         rows = []
         for x, box, score, points, stride in zip(levels, self.cv2, self.cv3, self.cv4, (8, 16, 32), strict=True):
             b, _, h, w = x.shape
@@ -243,7 +243,10 @@ def test_anchors_are_the_middles_of_cells_on_the_canvas(size: tuple[int, int]) -
     height, width = (math.ceil(v / 32) * 32 for v in size)
     left, top = (width - size[1]) // 2, (height - size[0]) // 2
     expected = [
-        (x * s + s / 2 - left, y * s + s / 2 - top) for s in (8, 16, 32) for y in range(height // s) for x in range(width // s)
+        (x * s + s / 2 - left, y * s + s / 2 - top)
+        for s in (8, 16, 32)
+        for y in range(height // s)
+        for x in range(width // s)
     ]
     torch.testing.assert_close(outputs["anchors"], torch.tensor(expected))
     assert outputs["keypoints"].shape == (1, len(expected), 1, 2)

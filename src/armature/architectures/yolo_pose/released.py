@@ -84,7 +84,9 @@ def convert(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     for theirs, name in names.items():
         if state[theirs].shape != own[name].shape:
             found, needed = tuple(state[theirs].shape), tuple(own[name].shape)
-            raise ConfigError(f"weights of YOLOv8-pose: '{theirs}' is {found}, the model needs {needed}: another size or K")
+            raise ConfigError(
+                f"weights of YOLOv8-pose: '{theirs}' is {found}, the model needs {needed}: another size or K"
+            )
     return {name: state[theirs] for theirs, name in names.items()}
 
 
