@@ -194,7 +194,7 @@ def test_the_number_of_parameters_is_the_published_one(size: str) -> None:
 def test_weights_with_the_references_names_give_the_references_predictions(size: str) -> None:
     torch.manual_seed(0)
     depth, width, most, _ = SIZES[size]
-    width /= 2  # smaller than published, of the same structure
+    width /= 4  # smaller than published, of the same structure
     plain, ours = shaken(Plain(depth, width, most, 51)), YOLOPose(PERSON, depth, width, most).eval()
     ours.load_state_dict(convert(plain.state_dict(), ours), strict=True)
     images = torch.rand(2, 3, 96, 64)
