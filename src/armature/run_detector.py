@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from armature.errors import ConfigError
 from armature.restoring import restore
 
 
@@ -17,15 +18,17 @@ class RunDetector:
 
     Args:
         run: a run folder. checkpoint: ``best``, ``last`` or a file.
-        box: what stands for a person: the ``predicted`` box, or the smallest one around its ``keypoints``, which is what
-            a network without a box of its own (one that assembles limbs, say) knows.
+        box: what stands for a person: the ``predicted`` box, or the smallest one around its ``keypoints``, which is
+            all that a network without a box of its own knows (one that assembles limbs, say).
         min_score: people below it are left out.
 
     Raises:
-        ConfigError: no such run or checkpoint.
+        ConfigError: no such run or checkpoint, or another ``box``.
     """
 
     def __init__(self, run: str, checkpoint: str = "best", box: str = "predicted", min_score: float = 0.05) -> None:
+        if box not in ("predicted", "keypoints"):
+            raise ConfigError(f"RunDetector: box={box!r}; known are 'predicted' and 'keypoints'")
         self.module = restore(run, checkpoint).module.requires_grad_(False)
         self.box, self.min_score = box, min_score
 

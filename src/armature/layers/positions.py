@@ -26,7 +26,9 @@ def sine_positions(
         ConfigError: a width that is no multiple of four.
     """
     if width % 4:
-        raise ConfigError(f"sine positions need a width that is a multiple of 4 (sin and cos of x and y); found {width}")
+        raise ConfigError(
+            f"sine positions need a width that is a multiple of 4 (sin and cos of x and y); found {width}"
+        )
     device = like.device if like is not None else None
     exponent = torch.arange(0, width // 2, 2, device=device) / (width // 2)
     coded = []

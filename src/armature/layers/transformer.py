@@ -120,9 +120,7 @@ class FeedForward(nn.Sequential):
     """Two layers with a ReLU between them, token by token."""
 
     def __init__(self, width: int, hidden: int, dropout: float = 0.0) -> None:
-        super().__init__(
-            nn.Linear(width, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout), nn.Linear(hidden, width)
-        )
+        super().__init__(nn.Linear(width, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout), nn.Linear(hidden, width))
 
 
 def perceptron(width: int, out: int, layers: int = 3) -> nn.Sequential:

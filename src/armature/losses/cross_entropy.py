@@ -33,7 +33,9 @@ class CrossEntropy(nn.Module):
         """Why it cannot read this output, or ""."""
         value, here = target.value, tuple(output.shape)
         if here[-1:] < (2,) or value.shape != here[max(0, len(here) - value.ndim) :]:
-            return f"it reads logits (..., C) of at least two classes with targets alike, not {here}, {tuple(value.shape)}"
+            return (
+                f"it reads logits (..., C) of at least two classes with targets alike, not {here}, {tuple(value.shape)}"
+            )
         on = target.weight.expand_as(value).amax(-1) > 0
         fair = ((value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-3))[on]
         return "" if fair.all() else "its targets are distributions over classes, and some of these do not sum to one"

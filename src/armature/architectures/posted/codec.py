@@ -20,7 +20,7 @@ _EPS = 1e-6
 
 
 class Supervised(NamedTuple):
-    """What the person in each crop says: places in crop units, which are labelled and inside, is anybody there, area."""
+    """The person in each crop: places in crop units, which of them are labelled and inside, is anybody there, area."""
 
     points: Float[Tensor, "R K 2"]
     labelled: Bool[Tensor, "R K"]
@@ -61,10 +61,17 @@ class PoseTEDCodec:
         oks_nms: float | None = 0.9,
         max_people: int = 20,
     ) -> None:
-        shares = dict(iou_thresh=iou_thresh, ignore_thresh=ignore_thresh, match_overlap=match_overlap, visible=visible)
+        shares = {
+            "iou_thresh": iou_thresh,
+            "ignore_thresh": ignore_thresh,
+            "match_overlap": match_overlap,
+            "visible": visible,
+        }
         wrong = {name: value for name, value in shares.items() if not 0 <= value <= 1}
         if wrong or max_people < 1:
-            raise ConfigError(f"PoseTEDCodec: shares lie in [0, 1], max_people is at least 1; found {wrong or max_people}")
+            raise ConfigError(
+                f"PoseTEDCodec: shares lie in [0, 1], max_people is at least 1; found {wrong or max_people}"
+            )
         self.count, self.flip = skeleton.count, list(skeleton.flip)
         self.sigmas = sigmas_or_default(skeleton)
         self.iou_thresh, self.ignore_thresh = iou_thresh, ignore_thresh

@@ -32,7 +32,9 @@ def crops_of(
     middle, wide = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).clamp(min=1.0)
     if aspect == "keep":
         ratio = size[1] / size[0]
-        wide = torch.stack([torch.maximum(wide[:, 0], wide[:, 1] * ratio), torch.maximum(wide[:, 1], wide[:, 0] / ratio)], 1)
+        wide = torch.stack(
+            [torch.maximum(wide[:, 0], wide[:, 1] * ratio), torch.maximum(wide[:, 1], wide[:, 0] / ratio)], 1
+        )
     return _affine(middle, torch.diag_embed(wide * enlarge))
 
 
@@ -70,7 +72,11 @@ class Refiner(nn.Module):
     """
 
     def __init__(
-        self, size: tuple[int, int] = (32, 32), kind: Literal["axis", "affine"] = "axis", reach: float = 0.3, width: int = 32
+        self,
+        size: tuple[int, int] = (32, 32),
+        kind: Literal["axis", "affine"] = "axis",
+        reach: float = 0.3,
+        width: int = 32,
     ) -> None:
         super().__init__()
         if kind not in ("axis", "affine"):

@@ -18,7 +18,9 @@ def cheapest(cost: Float[Tensor, "*n Q K"]) -> Int[Tensor, "*n K"]:
     """
     queries, keypoints = cost.shape[-2:]
     if queries < keypoints:
-        raise ConfigError(f"{queries} queries cannot speak for {keypoints} keypoints; model.pose.queries must be at least that")
+        raise ConfigError(
+            f"{queries} queries cannot speak for {keypoints} keypoints; model.pose.queries must be at least that"
+        )
     assign = solver()
     tables = cost.detach().float().cpu().nan_to_num(posinf=1e6, neginf=-1e6).flatten(0, -3).mT.numpy()
     found = np.stack([assign(table)[1] for table in tables]) if len(tables) else np.zeros((0, keypoints), np.int64)

@@ -71,7 +71,9 @@ class PoseTED(nn.Module):
         _check(source=(source, ("truth", "detections")), aspect=(aspect, ("stretch", "keep")))
         _check(border=(border, ("border", "zeros")))
         if max_crops < 1 or enlarge <= 0 or min(crop) < 1:
-            raise ConfigError(f"PoseTED: max_crops, enlarge and crop must be above 0; found {max_crops}, {enlarge}, {crop}")
+            raise ConfigError(
+                f"PoseTED: max_crops, enlarge and crop must be above 0; found {max_crops}, {enlarge}, {crop}"
+            )
         self.detector: TrainedDetector = _detector(detector, open_detector)  # type: ignore[assignment]
         self.pose, self.jitter, self.refine = pose, jitter, refine
         self.crop, self.enlarge, self.max_crops = (int(crop[0]), int(crop[1])), enlarge, max_crops
@@ -96,14 +98,18 @@ class PoseTED(nn.Module):
         which = look.image.clamp(min=0)
         pictures = crops.sample(images, upright, which, self.crop, self.border)
         said, upright = self._pose(images, pictures, upright, which)
-        return detected | said | {
-            "crops": upright,
-            "regions": look.boxes,
-            "region_scores": look.scores,
-            "region_images": look.image,
-            "region_slots": look.slot,
-            "canvas": torch.tensor([canvas[1], canvas[0]], device=images.device),
-        }
+        return (
+            detected
+            | said
+            | {
+                "crops": upright,
+                "regions": look.boxes,
+                "region_scores": look.scores,
+                "region_images": look.image,
+                "region_slots": look.slot,
+                "canvas": torch.tensor([canvas[1], canvas[0]], device=images.device),
+            }
+        )
 
     def _look(self, images: Tensor, detected: Outputs, instances: Instances | None, canvas: tuple[int, int]) -> Look:
         if instances is None:

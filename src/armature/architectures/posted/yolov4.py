@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -173,8 +174,10 @@ def _check_levels(
     given = {"anchors": len(anchors), "scale_xy": len(scale_xy), "widths": len(widths)}
     wrong = [f"{name} of {count}" for name, count in given.items() if count != len(strides)]
     if wrong:
-        raise ConfigError(f"YOLOv4: the backbone has {len(strides)} levels (strides {strides}); found {', '.join(wrong)}")
+        raise ConfigError(
+            f"YOLOv4: the backbone has {len(strides)} levels (strides {strides}); found {', '.join(wrong)}"
+        )
     if len({len(level) for level in anchors}) != 1:
         raise ConfigError(f"YOLOv4: levels need equally many anchors; found {[len(level) for level in anchors]}")
-    if any(b != 2 * a for a, b in zip(strides, strides[1:], strict=False)):
+    if any(b != 2 * a for a, b in itertools.pairwise(strides)):
         raise ConfigError(f"YOLOv4: each level must have twice the stride of the one before; found {strides}")
