@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from armature.architectures.openpose.parts import Limbs, make_parts
@@ -121,19 +121,23 @@ class OpenPoseCodec:
     def _people(self, peaks: Peaks, crowd: Crowd, stride: float, images: int) -> Iterator[tuple[Tensor, ...]]:
         """Keypoints, their scores, boxes and scores of the people of every image."""
         # Behind the last peak comes one at the origin with no score, which -1 finds.
-        xy, scores = (F.pad(torch.from_numpy(v), (0, 1)) for v in (peaks.xy * np.float32(stride), peaks.scores))
-        slots = torch.from_numpy(crowd.peaks)
-        found, points, heat = slots >= 0, xy.T[slots], scores[slots]
-        bounds = found[..., None]
-        boxes = torch.cat([points.where(bounds, torch.inf).amin(1), points.where(bounds, -torch.inf).amax(1)], 1)
+        xy = np.zeros((len(peaks.scores) + 1, 2), np.float32)
+        heat = np.zeros(len(xy), np.float32)
+        xy[:-1], heat[:-1] = peaks.xy.T * np.float32(stride), peaks.scores
+        found, slots = crowd.peaks >= 0, crowd.peaks
+        low = np.where(found[..., None], xy[slots], np.inf).min(1)
+        high = np.where(found[..., None], xy[slots], -np.inf).max(1)
         if self.missing == "neighbour":
-            known = found[:, self.nearest].int().argmax(2)  # (N P): place in the order of the first that was found
-            there = self.nearest.expand(len(found), -1, -1).gather(2, known[..., None])
-            points = points.gather(1, there.expand(-1, -1, 2))
-        total, number, keypoints = torch.from_numpy(crowd.scores), found.sum(1), self.parts.keypoints
-        total = {"sum": total, "mean": total / number, "sum*parts": total * (number - 1)}[self.score]
+            known = found[:, self.nearest].argmax(2)  # (N P): place in the order of the first that was found
+            points = xy[np.take_along_axis(slots, np.take_along_axis(self.nearest, known.T, 1).T, 1)]
+        else:
+            points = xy[slots]
+        number, count = found.sum(1), self.parts.keypoints
+        factor = {"sum": np.ones_like(number), "mean": 1 / number, "sum*parts": number - 1}[self.score]
+        boxes, scores = np.concatenate([low, high], 1), (crowd.scores * factor).astype(np.float32)
+        each = (points[:, :count], heat[slots[:, :count]], boxes.astype(np.float32), scores)
         counts = np.bincount(crowd.image, minlength=images).tolist()
-        return zip(*(v.split(counts) for v in (points[:, :keypoints], heat[:, :keypoints], boxes, total)), strict=True)
+        return zip(*(torch.from_numpy(v).split(counts) for v in each), strict=True)
 
     # ------------------------------------------------------------------ mirrored images, ceilings
 
@@ -165,7 +169,7 @@ def _last_stages(outputs: Outputs) -> tuple[Tensor, Tensor]:
     return heat[-1] if heat.ndim > 4 else heat, fields[-1] if fields.ndim > 5 else fields
 
 
-def _nearest(limbs: Sequence[tuple[int, int]], count: int) -> Tensor:
+def _nearest(limbs: Sequence[tuple[int, int]], count: int) -> NDArray[np.int64]:
     """(P P): all parts in the order of their distance along limbs from each part, itself first."""
     hops = torch.full((count, count), float(count))
     hops.fill_diagonal_(0)
@@ -173,4 +177,4 @@ def _nearest(limbs: Sequence[tuple[int, int]], count: int) -> Tensor:
         hops[a, b] = hops[b, a] = 1
     for via in range(count):
         hops = torch.minimum(hops, hops[:, via, None] + hops[via])
-    return hops.argsort(dim=1, stable=True)
+    return hops.argsort(dim=1, stable=True).numpy()
