@@ -39,5 +39,5 @@ def test_boxes_are_mapped_sorted_and_padded(tmp_path: Path) -> None:
 )
 def test_a_file_of_something_else_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "boxes.json").write_text(text)
-    with pytest.raises(DataError, match="boxes.json"):
+    with pytest.raises(DataError, match=r"boxes\.json"):
         Proposals(tmp_path / "boxes.json")

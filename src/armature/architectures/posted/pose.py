@@ -19,7 +19,8 @@ class PoseTransformer(nn.Module):
         skeleton: gives K.
         backbone: pictures -> levels, of which the last one is read; has ``channels``.
         transformer: tokens, positions, queries -> (L R Q d); has ``width``.
-        queries: None: one query for each keypoint. A number: so many queries, each of which says what it found.
+        queries: None: one query for each keypoint. A number: so many queries, each of which says what it found; at least
+            one for each keypoint.
         temperature: of the sine positions.
 
     Returns:
@@ -40,7 +41,7 @@ class PoseTransformer(nn.Module):
         self.backbone, self.transformer, self.temperature = backbone, transformer, temperature
         width = transformer.width
         self.project = nn.Conv2d(backbone.channels[-1], width, 1)  # type: ignore[index, arg-type]
-        self.queries = nn.Parameter(torch.randn(queries or skeleton.count, width))
+        self.queries = nn.Parameter(torch.randn(max(queries or 0, skeleton.count), width))
         self.typed = queries is not None
         self.classify = nn.Linear(width, skeleton.count + 1 if self.typed else 1)
         self.locate = perceptron(width, 2)
