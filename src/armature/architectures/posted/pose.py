@@ -19,7 +19,7 @@ class PoseTransformer(nn.Module):
         skeleton: gives K.
         backbone: pictures -> levels, of which the last one is read; has ``channels``.
         transformer: tokens, positions, queries -> (L R Q d); has ``width``.
-        queries: None: one query for each keypoint. A number: so many queries, each of which says what it found; at least
+        queries: None: one query for each keypoint. A number: so many queries, each saying what it found, but at least
             one for each keypoint.
         temperature: of the sine positions.
 
