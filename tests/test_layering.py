@@ -27,7 +27,7 @@ MAY = {
     "data": GROUND | {"ops"},
     "evaluation": GROUND | {"ops"},
     "architectures": GROUND | {"ops", "layers"},
-    "module": GROUND | {"ops", "optimisation", "architectures.protocol"},
+    "module": GROUND | {"ops", "optimisation", "multiscale", "architectures.protocol"},
     "optimisation": GROUND,
     "augmentation": GROUND | {"ops"},
 }

@@ -30,7 +30,7 @@ def assemble(config: DictConfig) -> PoseModule:
     model, codec, loss = build(config.model), build(config.codec), build(config.loss)
     check(model, codec, loss, skeleton.count, _TRIAL, lambda: known_losses(config.skeleton))
     metrics = build(config.metrics)
-    metrics.protocol.update(codec.protocol, flip_test=config.flip_test)
+    metrics.protocol.update(codec.protocol, flip_test=config.flip_test, **_test_protocol(config))
     return PoseModule(
         model,
         codec,
@@ -44,7 +44,19 @@ def assemble(config: DictConfig) -> PoseModule:
         channels_last=config.channels_last,
         compile=config.compile,
         schedule_epochs=config.schedule_epochs,
+        multi_scale=build(config.get("multi_scale") or None),
+        proposals=build(config.get("proposals") or None),
     )
+
+
+def _test_protocol(config: DictConfig) -> dict[str, str]:
+    """What the protocol card says of how the test was done, where that is not the plain way."""
+    said = {}
+    if config.get("multi_scale"):
+        said["multi_scale"] = str(list(config.multi_scale.scales))
+    if config.get("proposals"):
+        said["box_source"] = f"results file {config.proposals.file}"
+    return said
 
 
 def known_losses(skeleton: DictConfig) -> dict[str, nn.Module]:

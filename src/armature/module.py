@@ -16,8 +16,10 @@ from torchmetrics import Metric
 
 from armature.architectures.protocol import Codec, Sum
 from armature.clock import Clock
+from armature.errors import ConfigError
+from armature.multiscale import MultiScale
 from armature.optimisation import parameter_groups
-from armature.structures import Batch, Outputs, Poses, Target
+from armature.structures import Batch, Instances, Outputs, Poses, Target
 
 
 class PoseModule(pl.LightningModule):
@@ -30,6 +32,8 @@ class PoseModule(pl.LightningModule):
         augmentation: float images -> float images, training only.
         average: model -> AveragedModel; its weights, where given, are the ones that are validated and kept.
         flip_test: predict on the mirrored image too, merged by the codec.
+        multi_scale: predicts people at several sizes of the images; None at the canvas's own.
+        proposals: batch -> boxes from elsewhere, for networks with a second stage; None lets them find their own.
         channels_last: lay images and kernels out as NHWC (faster on CPUs and tensor cores, same numbers).
         compile: torch.compile the network.
         schedule_epochs: epochs that the schedule spans; None means the trainer's max_epochs.
@@ -49,14 +53,18 @@ class PoseModule(pl.LightningModule):
         channels_last: bool = True,
         compile: bool = False,
         schedule_epochs: int | None = None,
+        multi_scale: MultiScale | None = None,
+        proposals: Callable[[Batch], Instances] | None = None,
     ) -> None:
         super().__init__()
+        if multi_scale is not None and proposals is not None:
+            raise ConfigError("multi_scale and proposals exclude each other: boxes are given at one size only")
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.model = model.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.average = average(self.model) if average else None
         self.codec, self.loss, self.metrics, self.augmentation = codec, loss, metrics, augmentation
         self.optimizer, self.schedule, self.schedule_epochs = optimizer, schedule, schedule_epochs
-        self.flip_test = flip_test
+        self.flip_test, self.multi_scale, self.proposals = flip_test, multi_scale, proposals
         self.clock = Clock()
         self.losses: dict[str, Tensor] = {}
         if compile:
@@ -100,17 +108,27 @@ class PoseModule(pl.LightningModule):
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> list[Poses]:
         """People in source pixels, for every architecture."""
-        with self.clock.span("network"):
-            outputs = self.predict_outputs(batch.images)
-        with self.clock.span("decode"):
-            shape = batch.images.shape
-            people = self.codec.decode(outputs, (shape[0], shape[2], shape[3]))
-            return [found.transform(matrix) for found, matrix in zip(people, batch.to_source, strict=True)]
+        given = batch.proposals if batch.proposals is not None or not self.proposals else self.proposals(batch)
+        people = self.find(batch.images, given)
+        return [found.transform(matrix) for found, matrix in zip(people, batch.to_source, strict=True)]
 
-    def predict_outputs(self, images: Tensor) -> Outputs:
+    def find(self, images: Tensor, given: Instances | None = None) -> list[Poses]:
+        """People on the canvas. ``given``: where a second stage is to look; None: where the first one says."""
+        if self.multi_scale is not None:
+            with self.clock.span("network"):
+                return self.multi_scale(self.predict_outputs, self.codec, images)
+        with self.clock.span("network"):
+            outputs = self.predict_outputs(images, given)
+        with self.clock.span("decode"):
+            return self.codec.decode(outputs, (images.shape[0], images.shape[2], images.shape[3]))
+
+    def predict_outputs(self, images: Tensor, given: Instances | None = None) -> Outputs:
         """What the network says, merged with what it says of the mirrored images if ``flip_test``."""
-        outputs = self.network(images)
-        return self.codec.unflip(outputs, self.network(images.flip(-1))) if self.flip_test else outputs
+        outputs = self.network(images, given)
+        if not self.flip_test:
+            return outputs
+        mirrored = given.mirrored(images.shape[-1]) if given is not None else None
+        return self.codec.unflip(outputs, self.network(images.flip(-1), mirrored))
 
     # ------------------------------------------------------------------ validation
 

@@ -108,8 +108,7 @@ def _answer(module: PoseModule, batch: list[Picture], canvas: tuple[int, int], m
     matrices = [letterbox(picture.shape[:2], canvas) for picture in batch]
     warped = np.stack([warp(picture, m, canvas) for picture, m in zip(batch, matrices, strict=True)])
     images = torch.from_numpy(warped).permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=module.layout)
-    outputs = module.predict_outputs(images.to(module.device))
-    people = module.codec.decode(outputs, (len(batch), *canvas))
+    people = module.find(images.to(module.device))
     back = [torch.from_numpy(np.linalg.inv(m)).float() for m in matrices]
     return [_sure(found.transform(m), min_score) for found, m in zip(people, back, strict=True)]
 

@@ -36,9 +36,8 @@ class RunDetector:
     def __call__(self, images: Float[Tensor, "B 3 H W"]) -> list[tuple[Tensor, Tensor]]:
         """(boxes (N 4) xyxy, canvas px; scores (N)) of every image; images are float in [0, 1]."""
         module = self.module.to(images.device).eval()
-        people = module.codec.decode(module.predict_outputs(images), (len(images), *images.shape[-2:]))
         found = []
-        for one in people:
+        for one in module.find(images):
             boxes = one.boxes if self.box == "predicted" else _around(one.keypoints)
             order = one.scores.argsort(descending=True)
             order = order[one.scores[order] >= self.min_score]

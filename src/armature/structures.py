@@ -83,6 +83,7 @@ class Instances(_Tensors):
         visibility: 0 not labelled, 1 labelled but hidden, 2 labelled and visible.
         areas: px^2 of the person's segment (or what the data set uses for it), on the canvas.
         valid: False for padding slots.
+        scores: of boxes that a detector found; None for annotated people.
     """
 
     boxes: Float[Tensor, "B M 4"]
@@ -90,6 +91,12 @@ class Instances(_Tensors):
     visibility: Int[Tensor, "B M K"]
     areas: Float[Tensor, "B M"]
     valid: Bool[Tensor, "B M"]
+    scores: Float[Tensor, "B M"] | None = None
+
+    def mirrored(self, width: int) -> Instances:
+        """The same boxes on mirrored images of this width; keypoints stay as they were, without meaning."""
+        x1, y1, x2, y2 = self.boxes.unbind(-1)
+        return replace(self, boxes=torch.stack([width - x2, y1, width - x1, y2], -1))
 
 
 @dataclass

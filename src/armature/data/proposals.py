@@ -40,15 +40,14 @@ class Proposals:
             rows[i, : len(each)], valid[i, : len(each)] = torch.from_numpy(each), True
         device, count = batch.images.device, batch.instances.keypoints.shape[2]
         boxes = on_canvas(rows[..., :4].to(device), batch.to_source)
-        given = Instances(
+        return Instances(
             boxes * valid[..., None].to(device),
             boxes.new_zeros(*valid.shape, count, 2),
             torch.zeros(*valid.shape, count, dtype=torch.long, device=device),
             (boxes[..., 2:] - boxes[..., :2]).prod(-1),
             valid.to(device),
+            rows[..., 4].to(device),
         )
-        given.scores = rows[..., 4].to(device)  # type: ignore[attr-defined]
-        return given
 
 
 def on_canvas(boxes: Float[Tensor, "B M 4"], to_source: Float[Tensor, "B 3 3"]) -> Float[Tensor, "B M 4"]:

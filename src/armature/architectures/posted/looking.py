@@ -44,8 +44,7 @@ def at_found(found: list[Found], most: int, canvas: tuple[int, int]) -> Look:
 
 def at_given(given: Instances, most: int, canvas: tuple[int, int]) -> Look:
     """The boxes of ``given``, as they are; scores are theirs where they have some, else 1."""
-    scores = getattr(given, "scores", None)
-    scores = torch.ones_like(given.areas) if scores is None else scores
+    scores = torch.ones_like(given.areas) if given.scores is None else given.scores
     image, slot = _best(scores.masked_fill(~given.valid, -1.0), most)
     look = Look(given.boxes[image, slot], scores[image, slot], image, torch.full_like(slot, -1), image >= 0)
     return _somebody(look, canvas)
