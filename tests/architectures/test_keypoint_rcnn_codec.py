@@ -129,7 +129,10 @@ def test_a_mirrored_view_is_averaged_where_windows_differ() -> None:
     merged = codec.unflip(outputs, other)
     assert not torch.allclose(merged["keypoints"], outputs["keypoints"], atol=1e-2)
     assert torch.equal(merged["windows"], outputs["windows"])
-    nobody = {k: v[:0] if k in ("windows", "detections", "window_images", "detection_scores", "keypoints") else v for k, v in other.items()}
+    nobody = {
+        k: v[:0] if k in ("windows", "detections", "window_images", "detection_scores", "keypoints") else v
+        for k, v in other.items()
+    }
     torch.testing.assert_close(codec.unflip(outputs, nobody)["keypoints"], outputs["keypoints"])
 
 

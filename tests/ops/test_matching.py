@@ -73,6 +73,10 @@ def test_anchors_are_torchvisions() -> None:
 def test_deltas_are_torchvisions() -> None:
     scale = (10.0, 10.0, 5.0, 5.0)
     coder, boxes, anchors = BoxCoder(scale), some_boxes(30, 1), some_boxes(30, 9)
-    torch.testing.assert_close(to_deltas(boxes, anchors, scale), coder.encode([boxes], [anchors])[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        to_deltas(boxes, anchors, scale), coder.encode([boxes], [anchors])[0], atol=1e-5, rtol=1e-5
+    )
     large = torch.randn(30, 4, generator=torch.Generator().manual_seed(0)) * 20
-    torch.testing.assert_close(from_deltas(large, anchors, scale), coder.decode(large, [anchors])[:, 0], atol=1e-3, rtol=1e-5)
+    torch.testing.assert_close(
+        from_deltas(large, anchors, scale), coder.decode(large, [anchors])[:, 0], atol=1e-3, rtol=1e-5
+    )

@@ -27,7 +27,8 @@ def heatmaps(kind: str, count: int = 6, keypoints: int = 5) -> Tensor:
 #: Narrower and wider than the map, whole and broken sizes, and one below a pixel; xyxy.
 BOXES = torch.tensor(
     [
-        [3.2, 4.1, 60.9, 130.0], [0, 0, 56, 56], [10.5, 7, 23.1, 18.9], [1, 2, 300.4, 90.2], [5, 5, 5.3, 9], [-4, 2, 150, 201.5]
+        [3.2, 4.1, 60.9, 130.0], [0, 0, 56, 56], [10.5, 7, 23.1, 18.9],
+        [1, 2, 300.4, 90.2], [5, 5, 5.3, 9], [-4, 2, 150, 201.5]
     ]
 )  # fmt: skip
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class FeaturePyramid(nn.Module):
     """Every level at one width, knowing of all coarser ones, and one more at twice the coarsest stride.
 
-    1x1 convolutions, nearest upsampling, addition, 3x3 convolutions, no norm, no activation (Lin et al. 2017, section 3);
-    the added level is every second cell of the coarsest one.
+    1x1 convolutions, nearest upsampling, addition, 3x3 convolutions, no norm, no activation (Lin et al. 2017,
+    section 3); the added level is every second cell of the coarsest one.
 
     Args:
         channels: of the levels, finest first. width: channels of the results.

@@ -12,8 +12,8 @@ from armature.structures import Target
 class BCE(nn.Module):
     """The mean of -y log p - (1 - y) log(1 - p) over supervised logits, p their sigmoid.
 
-    Reads logits of any shape with targets alike, in [0, 1]. Two classes under a softmax are the same thing: the logit is
-    the difference of theirs.
+    Reads logits of any shape with targets alike, in [0, 1]. Two classes under a softmax are the same: the logit is the
+    difference of theirs.
     """
 
     def problem(self, output: Tensor, target: Target) -> str:

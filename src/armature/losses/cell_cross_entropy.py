@@ -12,7 +12,7 @@ from armature.structures import Target
 class CellCrossEntropy(nn.Module):
     """The mean over supervised points of -log softmax over all cells of a map, at the cell of the point.
 
-    One point a map (He et al. 2017, section 5: an m^2-way softmax). Reads logits (..., h, w); the target is (..., 2), the
+    One point a map (He et al. 2017, section 5: an m^2-way softmax). Reads logits (..., h, w); the target is (..., 2), a
     point in cells (cell i spans [i, i + 1)), with weights (..., 1).
     """
 

@@ -29,8 +29,8 @@ def grid_anchors(
 ) -> Float[Tensor, "h*w*a 4"]:
     """Anchors of every cell of a level, canvas px, in the order (row, column, anchor).
 
-    They stand on the upper left corners of the cells, whose stride is the whole number of pixels that fits: torchvision's
-    convention, which released weights have learned.
+    They stand on the upper left corners of the cells, whose stride is the whole number of pixels that fits:
+    torchvision's convention, which released weights have learned.
 
     Args:
         cells: anchors around the origin. grid: (h, w) of the level. canvas: (H, W) that the levels were computed from.
@@ -45,7 +45,7 @@ def grid_anchors(
 def to_deltas(
     boxes: Float[Tensor, "*n 4"], anchors: Float[Tensor, "*n 4"], scale: Sequence[float] = (1.0, 1.0, 1.0, 1.0)
 ) -> Float[Tensor, "*n 4"]:
-    """What moves anchors onto boxes: shift over size and log of the factor, times ``scale`` (Girshick et al. 2014, app. C).
+    """What moves anchors onto boxes: shift over size and log of the factor, times ``scale`` (Girshick et al. 2014).
 
     Args:
         boxes, anchors: xyxy, any unit. scale: of dx, dy, dw, dh.

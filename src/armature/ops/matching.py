@@ -48,7 +48,7 @@ def owners_by_overlap(
 def balanced(
     positive: Bool[Tensor, "B N"], negative: Bool[Tensor, "B N"], count: int, share: float
 ) -> Bool[Tensor, "B N"]:
-    """A random choice of ``count`` per image, at most ``share`` of them positive, the rest negative as far as there are.
+    """A random choice of ``count`` an image, at most ``share`` of them positive, the rest negative as far as there are.
 
     (Ren et al. 2015, section 3.1.3; Girshick 2015, section 2.3.)
     """

@@ -122,7 +122,7 @@ def _elsewhere(maps: _Maps, squares: tuple[Tensor, Tensor, Tensor], needed: Tens
 
 
 def _bound(block: Float[Tensor, "m 4 4"]) -> Float[Tensor, " m"]:
-    """Nothing between the middle four cells of 4x4 is higher than this: a Bezier patch lies within its control points."""
+    """Nothing between the middle four of 4x4 cells is higher: a Bezier patch lies within its control points."""
     control = torch.tensor(_CONTROL, device=block.device)
     return (control @ block @ control.T).flatten(1).amax(1)
 

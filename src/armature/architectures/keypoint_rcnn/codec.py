@@ -12,7 +12,7 @@ from torchvision.ops import batched_nms
 
 from armature.architectures.keypoint_rcnn.model import REGION_SCALE
 from armature.errors import ConfigError
-from armature.ops.anchors import from_deltas, to_deltas
+from armature.ops.anchors import to_deltas
 from armature.ops.matching import NOBODY, balanced, covered, overlaps, owners_by_overlap
 from armature.ops.roi_heatmaps import heatmap_peaks
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
@@ -34,21 +34,21 @@ class Owned(NamedTuple):
 class KeypointRCNNCodec:
     """Matches anchors and regions to people; decodes the highest pixel of each heatmap, resized to its window.
 
-    A lone person comes back from ``decode(ideal(encode))`` to half a cell of its window and half a pixel (Heckbert 1990):
-    in x to (width / 56 + 1) / 2 px. ``tolerance`` is the diagonal of that for a window of 160 px; keypoints outside the
+    A lone person comes back from ``decode(ideal(encode))`` to half a cell of its window and half a pixel (Heckbert
+    1990): in x to (width / 56 + 1) / 2 px. ``tolerance`` is the diagonal of that for a window of 160 px; keypoints outside the
     window are never learned.
 
-    Regression is averaged over all sampled anchors and regions, of which negatives have nothing to learn (Girshick 2015,
-    eq. 1): their target is what they said. Numbers of a box are averaged where the papers sum them: weight 4.
+    Regression is averaged over all sampled anchors and regions, of which negatives have nothing to learn (Girshick
+    2015, eq. 1): their target is what they said. A box' numbers are averaged where the papers sum them: weight 4.
 
     Args:
         skeleton: gives K and the flip order.
-        anchor_low, anchor_high: an anchor is nobody's below this IoU, somebody's from that one on; between them it is not
-            learned from. Anchors that overlap a person best are somebody's in any case.
+        anchor_low, anchor_high: an anchor is nobody's below this IoU, somebody's from that one on; between them it
+            is not learned from. Anchors that overlap a person best are somebody's in any case.
         anchors, anchor_share: how many are sampled per image, and how many of them at most are somebody's.
         region_overlap: a region is somebody's from this IoU on.
-        regions, region_share: as for anchors; a model that samples by itself leaves no choice here.
-        overlap, max_people: of people that overlap by more than this IoU the best one stays; so many per image.
+        regions, region_share: as for anchors; a model that samples leaves no choice here.
+        overlap, max_people: of people that overlap by more than this IoU the best one stays; so many an image.
         ignored: anchors and regions that are covered by ``ignore`` to more than this share are nobody's negatives.
         keypoint_score: ``probability``, the softmax at the peak, at most 1; or ``logit``, as torchvision.
         shift: canvas px that are added to keypoints, and subtracted for learning. torchvision's released weights have
@@ -74,11 +74,12 @@ class KeypointRCNNCodec:
         keypoint_score: Literal["probability", "logit"] = "probability",
         shift: float = 0.0,
     ) -> None:
-        given = dict(anchor_low=anchor_low, anchor_high=anchor_high, anchor_share=anchor_share, ignored=ignored)
-        given |= dict(region_overlap=region_overlap, region_share=region_share, overlap=overlap)
+        given = {"anchor_low": anchor_low, "anchor_high": anchor_high, "anchor_share": anchor_share}
+        given |= {"region_overlap": region_overlap, "region_share": region_share, "overlap": overlap}
+        given |= {"ignored": ignored}
         wrong = {name: value for name, value in given.items() if not 0 <= value <= 1}
         if wrong or anchor_low > anchor_high:
-            found = wrong or dict(anchor_low=anchor_low, anchor_high=anchor_high)
+            found = wrong or {"anchor_low": anchor_low, "anchor_high": anchor_high}
             raise ConfigError(f"KeypointRCNNCodec: shares and overlaps lie in [0, 1], low below high; found {found}")
         if keypoint_score not in ("probability", "logit"):
             raise ConfigError(f"keypoint_score={keypoint_score!r}; known are 'probability' and 'logit'")
@@ -106,7 +107,7 @@ class KeypointRCNNCodec:
     # ------------------------------------------------------------------ people -> targets
 
     def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:
-        """Targets of anchors and regions, sampled anew each time, and of the heatmaps of windows that are somebody's."""
+        """Targets of anchors and regions, sampled anew each time, and of the windows that are somebody's."""
         anchors = outputs["anchors"].expand(len(batch.images), -1, -1)
         of_anchors = self._owned(anchors, batch, self.anchor_low, self.anchor_high, at_least_one=True)
         objectness, deltas = _scored(of_anchors, self.anchors, self.anchor_share)
@@ -161,17 +162,16 @@ class KeypointRCNNCodec:
         points, peaks = heatmap_peaks(maps, outputs["windows"][kept].float())
         if self.keypoint_score == "probability":
             peaks = (peaks - maps.flatten(2).logsumexp(2)).exp().clamp(max=1)
-        each = zip(
-            *(v.split([len(k) for k in by_image]) for v in (points + self.shift, peaks, boxes[kept])), strict=True
-        )
-        return [Poses(*said, scores[k]) for said, k in zip(each, by_image, strict=True)]
+        counts = [len(k) for k in by_image]
+        fields = (v.split(counts) for v in (points + self.shift, peaks, boxes[kept], scores[kept]))
+        return [Poses(*person) for person in zip(*fields, strict=True)]
 
     # ------------------------------------------------------------------ mirrored images, ceilings
 
     def unflip(self, outputs: Outputs, flipped: Outputs) -> Outputs:
         """Everybody found upright, the mean of both views where the mirror shows them too.
 
-        People are paired by their boxes. The mirrored heatmaps are laid into the upright windows; where they do not reach
+        People are paired by their boxes. Mirrored heatmaps are laid into the upright windows; where they do not reach
         the upright ones stand alone.
         """
         windows = outputs["windows"].float()

@@ -42,8 +42,9 @@ class Detection:
 class KeypointRCNN(nn.Module):
     """Proposals, a score and a box for each, and heatmaps for the keypoints of those who are found.
 
-    While ``instances`` are given, the box head looks at a sample of proposals and true boxes, the keypoint head at those
-    of them that are somebody's. Otherwise the box head looks at all proposals and the keypoint head at the people found.
+    While ``instances`` are given, the box head looks at a sample of proposals and true boxes, the keypoint head at
+    those of them that are somebody's. Otherwise the box head looks at all proposals and the keypoint head at the people
+    that were found.
 
     Args:
         skeleton: gives K.

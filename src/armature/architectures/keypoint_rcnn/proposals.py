@@ -18,7 +18,7 @@ _SMALLEST = 1e-3
 
 
 class Regions(NamedTuple):
-    """At most R boxes of every image, xyxy in canvas px, best first where they are ranked; ``valid`` says which are some."""
+    """At most R boxes of every image, xyxy in canvas px; ``valid`` says which slots hold one."""
 
     boxes: Float[Tensor, "B R 4"]
     valid: Bool[Tensor, "B R"]
