@@ -50,3 +50,12 @@ def test_boxes_mirror_with_the_image() -> None:
     twice: Instances = people.mirrored(128).mirrored(128)
     torch.testing.assert_close(twice.boxes, people.boxes)
     torch.testing.assert_close(people.mirrored(128).boxes[..., 0], 128 - people.boxes[..., 2])
+
+
+def test_losses_with_weights_of_their_own_are_trained() -> None:
+    module = assembly.assemble(compose("train", ["term@loss.joints=rle"]))
+    module.schedule = None
+    trained = {id(p) for group in module.configure_optimizers().param_groups for p in group["params"]}
+    own = list(module.loss.parameters())
+    assert own and all(id(p) in trained for p in own)
+    assert all(id(p) in trained for p in module.model.parameters())

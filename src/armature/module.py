@@ -158,12 +158,16 @@ class PoseModule(pl.LightningModule):
         if scaled or not gradient_clip_val or gradient_clip_algorithm == "value":
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         else:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+            torch.nn.utils.clip_grad_norm_(self._learning().parameters(), gradient_clip_val)
+
+    def _learning(self) -> nn.Module:
+        """Everything that is trained: the network, and losses with weights of their own."""
+        return nn.ModuleList([self.model, self.loss])
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         if self.optimizer is None:
             return None
-        optimizer = self.optimizer(parameter_groups(self.model))
+        optimizer = self.optimizer(parameter_groups(self._learning()))
         if self.schedule is None:
             return optimizer
         schedule = self.schedule(optimizer, steps=self._schedule_steps())

@@ -35,8 +35,8 @@ class KeypointRCNNCodec:
     """Matches anchors and regions to people; decodes the highest pixel of each heatmap, resized to its window.
 
     A lone person comes back from ``decode(ideal(encode))`` to half a cell of its window and half a pixel (Heckbert
-    1990): in x to (width / 56 + 1) / 2 px. ``tolerance`` is the diagonal of that for a window of 160 px; keypoints outside the
-    window are never learned.
+    1990): in x to (width / 56 + 1) / 2 px. ``tolerance`` is the diagonal of that for a window of 160 px; keypoints
+    outside the window are never learned.
 
     Regression is averaged over all sampled anchors and regions, of which negatives have nothing to learn (Girshick
     2015, eq. 1): their target is what they said. A box' numbers are averaged where the papers sum them: weight 4.
