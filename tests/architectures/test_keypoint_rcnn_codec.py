@@ -43,6 +43,19 @@ def test_true_boxes_are_among_the_regions_and_learned_exactly() -> None:
             torch.testing.assert_close(targets["roi_deltas"].value[image][here], torch.zeros(int(here.sum()), 4))
 
 
+def test_a_detectors_boxes_are_the_regions_and_nothing_is_left_to_chance() -> None:
+    model, codec, batch, _ = parts()
+    given = copy.deepcopy(batch.instances)
+    given.scores = torch.tensor([[0.2, 0.8], [0.5, 0.0]])
+    with torch.no_grad():
+        outputs = [model(batch.images, given) for _ in range(2)]
+        found = codec.decode(outputs[0], (2, *SIZE))
+    assert torch.equal(outputs[0]["regions"][given.valid], given.boxes[given.valid])
+    assert torch.equal(outputs[0]["region_valid"], given.valid)
+    assert all(torch.equal(outputs[0][name], outputs[1][name]) for name in outputs[0])
+    assert all(len(people) <= int(n) for people, n in zip(found, given.valid.sum(1), strict=True))
+
+
 def test_as_many_anchors_and_regions_as_asked_for_weigh() -> None:
     _, codec, batch, outputs = parts()
     targets = codec.encode(outputs, batch)

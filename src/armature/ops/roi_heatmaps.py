@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 #: Parameter of the cubic kernel, as in torch and OpenCV.
@@ -22,8 +23,8 @@ _N = -_A / 4
 _MIDDLE, _CORNERS = (1 + _N) ** 2, _N**2
 #: From four values to the Bezier control points of the curve between the middle two.
 _CONTROL = ((0.0, 1.0, 0.0, 0.0), (_A / 3, 1.0, -_A / 3, 0.0), (0.0, -_A / 3, 1.0, _A / 3), (0.0, 0.0, 1.0, 0.0))
-#: Boxes decoded at a time: their maps stay in the cache.
-_CHUNK = 16
+#: Boxes decoded at a time: their maps stay in the cache, and the calls are few.
+_CHUNK = 32
 #: Maps with more squares in question than this are resized as a whole.
 _MANY = 400
 #: A bound must be below the peak by this share of the map's range, for rounding.
@@ -77,8 +78,8 @@ def _peaks(maps: Float[Tensor, "p K h w"], whole: Float[Tensor, "p 2"]) -> tuple
     row, column = cell // maps.shape[-1], cell % maps.shape[-1]
     near = _evaluate(all_maps, torch.arange(len(flat), device=maps.device), column - 1, row - 1, 2)
     slack = _ROUNDING * (top - bottom)
-    hot = (flat > _threshold(near.value - slack, top, bottom)[:, None]).view_as(all_maps.values)
-    squares, many = _squares(hot, column, row)
+    hot = _above(flat, _threshold(near.value - slack, top, bottom))
+    squares, many = _squares(hot, all_maps.values.shape, column, row)
     best = _best(near, _elsewhere(all_maps, squares, near.value - slack))
     for i in many.tolist():
         best.x[i], best.y[i], best.value[i] = _whole(all_maps, i)
@@ -86,8 +87,20 @@ def _peaks(maps: Float[Tensor, "p K h w"], whole: Float[Tensor, "p 2"]) -> tuple
 
 
 def _highest(flat: Float[Tensor, "n c"]) -> Int[Tensor, " n"]:
-    """The number of each row's highest value; by numpy on a CPU, where torch takes ten times as long."""
+    """The number of each row's highest value; by numpy on a CPU, where torch takes eight times as long."""
     return flat.argmax(1) if flat.device.type != "cpu" else torch.from_numpy(flat.detach().numpy().argmax(1))
+
+
+def _above(flat: Float[Tensor, "n c"], limit: Float[Tensor, " n"]) -> Int[Tensor, " m"]:
+    """The places, in all rows one after another, of what is higher than its row's limit; by numpy as above."""
+    if flat.device.type != "cpu":
+        return (flat > limit[:, None]).flatten().nonzero()[:, 0]
+    return torch.from_numpy(np.flatnonzero(flat.detach().numpy() > limit.detach().numpy()[:, None]))
+
+
+def _places(mask: Bool[Tensor, " n"]) -> Int[Tensor, " m"]:
+    """Where a mask is true; by numpy as above."""
+    return mask.nonzero()[:, 0] if mask.device.type != "cpu" else torch.from_numpy(np.flatnonzero(mask.numpy()))
 
 
 def _threshold(needed: Tensor, top: Tensor, bottom: Tensor) -> Tensor:
@@ -95,50 +108,59 @@ def _threshold(needed: Tensor, top: Tensor, bottom: Tensor) -> Tensor:
     return (needed - _CORNERS * top - (1 - _MIDDLE - _CORNERS) * bottom) / _MIDDLE
 
 
-def _squares(hot: Tensor, column: Tensor, row: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+def _squares(
+    hot: Int[Tensor, " m"], shape: torch.Size, column: Tensor, row: Tensor
+) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
     """Squares between cells (map, x and y of their first cell) with a hot corner, and maps with too many of them.
 
     Without the four around the highest cell, whose pixels are known.
+
+    Args:
+        hot: places of the hot cells in all maps. shape: (n, h, w) of the maps. column, row: of the highest cells.
     """
-    height, width = hot.shape[1:]
-    side = width + 2
-    # A border of cold cells, and one more row: the four corners are shifts of one flat array.
-    framed = hot.new_zeros(len(hot), height + 3, side)
-    framed[:, 1 : height + 1, 1 : width + 1] = hot
-    flat, size = framed.view(-1), (len(hot) * (height + 3) - 2) * side
-    touched = flat[:size] | flat[1 : size + 1] | flat[side : size + side] | flat[side + 1 : size + side + 1]
-    at = touched.nonzero().flatten()
-    number, place = at // (side * (height + 3)), at % (side * (height + 3))
-    x, y = place % side - 1, place // side - 1
-    right, down = x - column[number], y - row[number]
-    known = (right >= -1) & (right <= 0) & (down >= -1) & (down <= 0)
-    many = torch.bincount(number, minlength=len(hot)) > _MANY
-    # Squares that the frame's extra cells pretend to are outside of every map.
-    open_ = ~known & ~many[number] & (x < width) & (y < height)
-    return (number[open_], x[open_], y[open_]), many.nonzero().flatten()
+    count, height, width = shape
+    # Squares begin at cell -1, in front of the border: there is one more of them than of cells, across and down.
+    across, each = width + 1, (height + 1) * (width + 1)
+    line = hot // width
+    # A cell is a corner of four squares; this is the first. Few cells are hot, so that maps are not looked through.
+    first = hot + line + line // height * across
+    touched = torch.zeros(count * each, dtype=torch.bool, device=hot.device)
+    for step in (0, 1, across, across + 1):
+        touched[first + step] = True
+    at = _places(touched)
+    number = at // each
+    down = (at - number * each) // across
+    x, y = at - number * each - down * across - 1, down - 1
+    right, below = x - column[number], y - row[number]
+    known = (right >= -1) & (right <= 0) & (below >= -1) & (below <= 0)
+    many = torch.bincount(number, minlength=count) > _MANY
+    open_ = _places(~known & ~many[number])
+    return (number[open_], x[open_], y[open_]), _places(many)
 
 
 def _elsewhere(maps: _Maps, squares: tuple[Tensor, Tensor, Tensor], needed: Tensor) -> _Found:
     """Pixels in those of the squares that may hold something as high as ``needed``."""
     number, x, y = squares
-    open_ = _bound(_block(maps.values, number, x - 1, y - 1, 4)) > needed[number]
+    open_ = _places(_bound(_block(maps.values, number, x - 1, y - 1, 4)) > needed[number])
     return _evaluate(maps, number[open_], x[open_], y[open_], 1)
 
 
-def _bound(block: Float[Tensor, "m 4 4"]) -> Float[Tensor, " m"]:
+def _bound(block: Float[Tensor, "4 4 m"]) -> Float[Tensor, " m"]:
     """Nothing between the middle four of 4x4 cells is higher: a Bezier patch lies within its control points."""
     control = torch.tensor(_CONTROL, device=block.device)
     # Along both axes at once: one product of matrices instead of very many small ones.
-    return (block.flatten(1) @ torch.kron(control, control).T).amax(1)
+    return (torch.kron(control, control) @ block.flatten(0, 1)).amax(0)
 
 
-def _block(values: Tensor, number: Tensor, x: Tensor, y: Tensor, side: int) -> Float[Tensor, "m side side"]:
-    """Squares of cells from (x, y) on; beyond the border the border's cells."""
+def _block(values: Tensor, number: Tensor, x: Tensor, y: Tensor, side: int) -> Float[Tensor, "side side m"]:
+    """Squares of cells from (x, y) on, row by row; beyond the border the border's cells."""
     height, width = values.shape[1:]
-    along = torch.arange(side, device=values.device)
-    columns = (x[:, None] + along).clamp_(0, width - 1)
-    rows = (y[:, None] + along).clamp_(0, height - 1) * width + (number * (height * width))[:, None]
-    return values.flatten().take(rows[:, :, None] + columns[:, None])
+    along = torch.arange(side, device=values.device)[:, None]
+    columns = (x + along).clamp_(0, width - 1)
+    rows = (y + along).clamp_(0, height - 1).mul_(width).add_(number * (height * width))
+    at = rows[:, None] + columns
+    # By far the fastest way to look things up on a CPU.
+    return values.flatten().index_select(0, at.flatten()).view_as(at)
 
 
 def _evaluate(maps: _Maps, number: Tensor, x: Tensor, y: Tensor, span: int) -> _Found:
@@ -151,7 +173,7 @@ def _evaluate(maps: _Maps, number: Tensor, x: Tensor, y: Tensor, span: int) -> _
     height, width = maps.values.shape[1:]
     across, columns = _kernel(x, width, maps.width[number], span)
     down, rows = _kernel(y, height, maps.height[number], span)
-    block = _block(maps.values, number, x - 1, y - 1, span + 3)
+    block = _block(maps.values, number, x - 1, y - 1, span + 3).permute(2, 0, 1)
     pixels = (down @ block @ across.mT).flatten(1)
     value, at = pixels.max(1)
     i, j = at // columns.shape[1], at % columns.shape[1]
@@ -176,10 +198,15 @@ def _kernel(start: Tensor, cells: int, pixels: Tensor, span: int) -> tuple[Tenso
 
 
 def _cubic(t: Tensor) -> Tensor:
-    """The cubic convolution kernel (Keys 1981) at distances t >= 0, in cells."""
-    near = ((_A + 2) * t - (_A + 3)) * t * t + 1
-    far = ((_A * t - 5 * _A) * t + 8 * _A) * t - 4 * _A
-    return torch.where(t <= 1, near, far.where(t < 2, 0.0))
+    """The cubic convolution kernel (Keys 1981) at distances t >= 0, in cells; writes over t.
+
+    As powers of what is left to two cells and to one, u = max(2 - t, 0) and v = max(1 - t, 0): no case is told apart.
+    A u^2 (1 - u) + v^2 (3 + 4 A - 2 v).
+    """
+    u = t.neg_().add_(2).clamp_(min=0)
+    v = (u - 1).clamp_(min=0)
+    inner = (3 + 4 * _A - 2 * v).mul_(v).mul_(v)
+    return inner.add_((_A - _A * u).mul_(u).mul_(u))
 
 
 def _best(near: _Found, far: _Found) -> _Found:

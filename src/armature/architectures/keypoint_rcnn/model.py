@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 from armature.architectures.keypoint_rcnn.heads import BoxHead, KeypointHead
-from armature.architectures.keypoint_rcnn.proposals import ProposalNetwork, Regions
+from armature.architectures.keypoint_rcnn.proposals import ProposalNetwork, Regions, Said
 from armature.architectures.keypoint_rcnn.sampling import RegionSampling
 from armature.errors import ConfigError
 from armature.layers.freezing import freeze_levels, freeze_norms
@@ -42,9 +42,9 @@ class Detection:
 class KeypointRCNN(nn.Module):
     """Proposals, a score and a box for each, and heatmaps for the keypoints of those who are found.
 
-    While ``instances`` are given, the box head looks at a sample of proposals and true boxes, the keypoint head at
-    those of them that are somebody's. Otherwise the box head looks at all proposals and the keypoint head at the people
-    that were found.
+    While people are given, the box head looks at a sample of proposals and true boxes, the keypoint head at those of
+    them that are somebody's. Otherwise the box head looks at all proposals, or in their place at the boxes of a
+    detector (``instances`` with ``scores``), and the keypoint head at the people that were found.
 
     Args:
         skeleton: gives K.
@@ -111,13 +111,12 @@ class KeypointRCNN(nn.Module):
         images = self._continued(images)
         levels = self.neck(self.backbone(images))
         said = self.proposals(levels, (images.shape[-2], images.shape[-1]))
-        regions = self.proposals.propose(said, canvas, taught=instances is not None)
-        if instances is not None:
-            regions = self.sampling(regions, instances)
+        people = instances if instances is not None and instances.scores is None else None
+        regions = self._looked_at(said, instances, canvas)
         scores, deltas = self._regions(levels, regions)
         boxes = clipped(from_deltas(deltas, regions.boxes, REGION_SCALE), canvas)
-        if instances is not None:
-            chosen = (self.sampling.somebodys(regions.boxes, instances) & regions.valid).nonzero()
+        if people is not None:
+            chosen = (self.sampling.somebodys(regions.boxes, people) & regions.valid).nonzero()
             windows = regions.boxes
         else:
             chosen, windows = self._detected(boxes.detach(), scores.detach(), regions.valid), boxes.detach()
@@ -148,6 +147,14 @@ class KeypointRCNN(nn.Module):
         larger = mean.to(images).expand(len(images), -1, height + below, width + right).clone()
         larger[:, :, :height, :width] = images
         return larger
+
+    def _looked_at(self, said: Said, instances: Instances | None, canvas: tuple[int, int]) -> Regions:
+        """Where the box head looks: at proposals, at a sample of them and of people, or where a detector has found."""
+        if instances is None:
+            return self.proposals.propose(said, canvas, taught=False)
+        if instances.scores is not None:
+            return Regions(clipped(instances.boxes.to(said.anchors), canvas), instances.valid)
+        return self.sampling(self.proposals.propose(said, canvas, taught=True), instances)
 
     def _regions(self, levels: Sequence[Tensor], regions: Regions) -> tuple[Tensor, Tensor]:
         """Scores (B R) and deltas (B R 4) of regions, 0 where there is none."""
