@@ -81,8 +81,9 @@ def _peaks(maps: Float[Tensor, "p K h w"], whole: Float[Tensor, "p 2"]) -> tuple
     hot = _above(flat, _threshold(near.value - slack, top, bottom))
     squares, many = _squares(hot, all_maps.values.shape, column, row)
     best = _best(near, _elsewhere(all_maps, squares, near.value - slack))
-    for i in many.tolist():
-        best.x[i], best.y[i], best.value[i] = _whole(all_maps, i)
+    for person in torch.unique(many // count).tolist():
+        some = many[many // count == person]
+        best.x[some], best.y[some], best.value[some] = _whole(all_maps, some)
     return torch.stack([best.x, best.y], 1).view(len(maps), count, 2), best.value.view(len(maps), count)
 
 
@@ -218,9 +219,10 @@ def _best(near: _Found, far: _Found) -> _Found:
     return _Found(near.number, value, x, y)
 
 
-def _whole(maps: _Maps, i: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Column, row and value of one map's highest pixel, all pixels computed."""
-    size = (int(maps.height[i]), int(maps.width[i]))
-    pixels = F.interpolate(maps.values[i][None, None], size, mode="bicubic", align_corners=False)[0, 0]
-    value, at = pixels.flatten().max(0)
-    return at % size[1], at // size[1], value
+def _whole(maps: _Maps, some: Int[Tensor, " m"]) -> tuple[Tensor, Tensor, Tensor]:
+    """Column, row and value of the highest pixels of some maps of one person, all pixels computed."""
+    size = (int(maps.height[some[0]]), int(maps.width[some[0]]))
+    pixels = F.interpolate(maps.values[some][None], size, mode="bicubic", align_corners=False)[0].flatten(1)
+    at = _highest(pixels)
+    values = pixels.gather(1, at[:, None])[:, 0]
+    return (at % size[1]).to(values), (at // size[1]).to(values), values
