@@ -64,7 +64,7 @@ def heatmap_peaks(
     order = whole.prod(1).argsort()  # boxes of a chunk are alike: they are computed at the size of the largest
     at, values = maps.new_zeros(*maps.shape[:2], 2, dtype=torch.float32), maps.new_zeros(maps.shape[:2]).float()
     for some in order.split(_CHUNK):
-        at[some], values[some] = _peaks(maps[some].float(), whole[some])
+        at[some], values[some] = _peaks(maps.index_select(0, some).float(), whole[some])
     return (at + 0.5) * (size / whole)[:, None] + boxes[:, None, :2].float(), values
 
 
@@ -125,24 +125,26 @@ def _squares(
     line = hot // width
     # A cell is a corner of four squares; this is the first. Few cells are hot, so that maps are not looked through.
     first = hot + line + line // height * across
+    known = torch.arange(count, device=hot.device) * each + row * across + column
     touched = torch.zeros(count * each, dtype=torch.bool, device=hot.device)
-    for step in (0, 1, across, across + 1):
-        touched[first + step] = True
+    for corners, open_ in ((first, True), (known, False)):
+        for step in (0, 1, across, across + 1):
+            touched[corners + step] = open_
     at = _places(touched)
     number = at // each
-    down = (at - number * each) // across
-    x, y = at - number * each - down * across - 1, down - 1
-    right, below = x - column[number], y - row[number]
-    known = (right >= -1) & (right <= 0) & (below >= -1) & (below <= 0)
     many = torch.bincount(number, minlength=count) > _MANY
-    open_ = _places(~known & ~many[number])
-    return (number[open_], x[open_], y[open_]), _places(many)
+    if bool(many.any()):
+        few = ~many[number]
+        at, number = at[few], number[few]
+    place = at - number * each
+    down = place // across
+    return (number, place - down * across - 1, down - 1), _places(many)
 
 
 def _elsewhere(maps: _Maps, squares: tuple[Tensor, Tensor, Tensor], needed: Tensor) -> _Found:
     """Pixels in those of the squares that may hold something as high as ``needed``."""
     number, x, y = squares
-    open_ = _places(_bound(_block(maps.values, number, x - 1, y - 1, 4)) > needed[number])
+    open_ = _places(_bound(_block(maps.values, number, x - 1, y - 1, 4)) > needed.index_select(0, number))
     return _evaluate(maps, number[open_], x[open_], y[open_], 1)
 
 
