@@ -12,7 +12,6 @@ from armature import assembly
 from armature.architectures.protocol import synthetic_batch
 from armature.configuration import compose
 from armature.errors import ConfigError
-from armature.structures import Instances
 
 
 def test_boxes_of_a_results_file_are_where_the_second_stage_looks(tmp_path: Path) -> None:
@@ -43,13 +42,6 @@ def test_several_sizes_find_more_than_one() -> None:
 def test_given_boxes_and_several_sizes_exclude_each_other() -> None:
     with pytest.raises(ConfigError, match="exclude each other"):
         assembly.PoseModule(None, None, None, None, multi_scale=object(), proposals=object())  # type: ignore[arg-type]
-
-
-def test_boxes_mirror_with_the_image() -> None:
-    people = synthetic_batch(3).instances
-    twice: Instances = people.mirrored(128).mirrored(128)
-    torch.testing.assert_close(twice.boxes, people.boxes)
-    torch.testing.assert_close(people.mirrored(128).boxes[..., 0], 128 - people.boxes[..., 2])
 
 
 def test_losses_with_weights_of_their_own_are_trained() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -18,6 +19,7 @@ from armature.architectures.protocol import Codec, Sum
 from armature.clock import Clock
 from armature.errors import ConfigError
 from armature.multiscale import MultiScale
+from armature.ops.overlaps import mirrored
 from armature.optimisation import parameter_groups
 from armature.structures import Batch, Instances, Outputs, Poses, Target
 
@@ -127,8 +129,9 @@ class PoseModule(pl.LightningModule):
         outputs = self.network(images, given)
         if not self.flip_test:
             return outputs
-        mirrored = given.mirrored(images.shape[-1]) if given is not None else None
-        return self.codec.unflip(outputs, self.network(images.flip(-1), mirrored))
+        if given is not None:
+            given = replace(given, boxes=mirrored(given.boxes, images.shape[-1]))
+        return self.codec.unflip(outputs, self.network(images.flip(-1), given))
 
     # ------------------------------------------------------------------ validation
 
@@ -158,16 +161,14 @@ class PoseModule(pl.LightningModule):
         if scaled or not gradient_clip_val or gradient_clip_algorithm == "value":
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
         else:
-            torch.nn.utils.clip_grad_norm_(self._learning().parameters(), gradient_clip_val)
-
-    def _learning(self) -> nn.Module:
-        """Everything that is trained: the network, and losses with weights of their own."""
-        return nn.ModuleList([self.model, self.loss])
+            trained = [p for group in optimizer.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(trained, gradient_clip_val)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         if self.optimizer is None:
             return None
-        optimizer = self.optimizer(parameter_groups(self._learning()))
+        # Losses may have weights of their own.
+        optimizer = self.optimizer(parameter_groups(nn.ModuleList([self.model, self.loss])))
         if self.schedule is None:
             return optimizer
         schedule = self.schedule(optimizer, steps=self._schedule_steps())

@@ -93,11 +93,6 @@ class Instances(_Tensors):
     valid: Bool[Tensor, "B M"]
     scores: Float[Tensor, "B M"] | None = None
 
-    def mirrored(self, width: int) -> Instances:
-        """The same boxes on mirrored images of this width; keypoints stay as they were, without meaning."""
-        x1, y1, x2, y2 = self.boxes.unbind(-1)
-        return replace(self, boxes=torch.stack([width - x2, y1, width - x1, y2], -1))
-
 
 @dataclass
 class Batch(_Tensors):
@@ -132,6 +127,11 @@ class Target(NamedTuple):
     value: Tensor
     weight: Tensor
     scale: Tensor | None = None
+
+    def fits(self, output: Tensor) -> bool:
+        """Whether value has the output's shape, but for leading stages of the output."""
+        missing = output.ndim - self.value.ndim
+        return missing >= 0 and self.value.shape == output.shape[missing:]
 
 
 @dataclass

@@ -112,6 +112,18 @@ def test_validation_sees_every_image_once(dots: Callable) -> None:
     assert not set(module.split_description()["train_ids"]) & set(ids)
 
 
+def test_validation_may_keep_every_picture_as_large_as_it_is(
+    write_coco: Callable, make_coco: Callable, trio: Any
+) -> None:
+    annotations, images = write_coco(make_coco(3))
+    module = data(CocoKeypoints(annotations, images, trio), keep_resolution=8, split=Fold(0, 3))
+    batches = list(module.val_dataloader())
+    assert [len(b.image_ids) for b in batches] == [1] * len(module.val_records())
+    for batch, record in zip(batches, module.val_records(), strict=True):
+        assert tuple(batch.images.shape[-2:]) == tuple((side | 7) + 1 for side in record.size)
+    assert next(iter(module.train_dataloader())).images.shape[-2:] == (32, 32)
+
+
 def test_small_data_makes_one_small_batch(dots: Callable) -> None:
     assert [len(b.image_ids) for b in data(dots(4), batch_size=8).train_dataloader()] == [3]
     longer = data(dots(4), batch_size=8, samples_per_epoch=20).train_dataloader()

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from armature.ops.grids import cell_corner, flat_cell, gather_cells, owners, stride_of
+from armature.ops.grids import cell_corner, flat_cell, owners, stride_of
 
 
 def test_a_point_is_in_the_cell_that_contains_it() -> None:
@@ -34,16 +34,6 @@ def test_a_cell_belongs_to_the_nearest_centre_within_reach_and_inside_the_box() 
                 if valid[b, m] and (away == 0 or (away <= reach and inside)) and distance < best:
                     best, owner = distance, m
             assert int(found[b, y, x]) == owner
-
-
-def test_gather_cells_equals_indexing() -> None:
-    maps = torch.arange(2 * 3 * 2 * 4 * 5.0).reshape(2, 3, 2, 4, 5)
-    cells = torch.tensor([[0, 7], [19, 3]])
-    found = gather_cells(maps, cells)
-    for b in range(2):
-        for n in range(2):
-            y, x = divmod(int(cells[b, n]), 5)
-            assert torch.equal(found[b, n], maps[b, :, :, y, x])
 
 
 @pytest.mark.parametrize(

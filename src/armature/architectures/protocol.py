@@ -170,7 +170,7 @@ def misfit(fn: nn.Module, output: Tensor, target: Target) -> str:
 
 
 def _unlike(output: Tensor, target: Target) -> str:
-    if target.value.shape == output.shape[max(0, output.ndim - target.value.ndim) :]:
+    if target.fits(output):
         return ""
     return (
         f"its shape is {tuple(output.shape)}, its target's {tuple(target.value.shape)}; "

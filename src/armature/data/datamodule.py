@@ -13,6 +13,7 @@ from pytorch_lightning import LightningDataModule
 
 from armature.data.dataset import KeypointDataset, Order
 from armature.data.geometry import FILL, Geometry
+from armature.data.keep_resolution import KeepResolution
 from armature.data.loader import Loader, count_workers, make_loader
 from armature.data.source import Checkable, Problem, Source
 from armature.data.split import Subset
@@ -37,6 +38,8 @@ class KeypointData(LightningDataModule):
         workers: loader processes, or "auto".
         limit: only the first this many training images with at least ``limit_people`` labelled people.
         limit_val: only the first this many validation images.
+        keep_resolution: validate every picture at its own resolution, alone, on a canvas whose sides this divides (32
+            for DLA-34); None letterboxes it onto ``canvas``.
         val_on_train: validate on the training images (after ``limit``), for overfitting on purpose.
         samples_per_epoch: length of a training epoch; None is once through the data. Small sets train faster in
             longer epochs.
@@ -69,6 +72,7 @@ class KeypointData(LightningDataModule):
         samples_per_epoch: int | None = None,
         on_bad_image: str = "fail",
         pin_memory: bool | None = None,
+        keep_resolution: int | None = None,
         root: str | None = None,
     ) -> None:
         super().__init__()
@@ -84,6 +88,7 @@ class KeypointData(LightningDataModule):
         self.canvas, self.geometry, self.seed = (int(canvas[0]), int(canvas[1])), geometry, seed
         self.fill = (int(fill[0]), int(fill[1]), int(fill[2]))
         self.batch_size, self.val_batch_size = batch_size, val_batch_size or 2 * batch_size
+        self.keep_resolution = keep_resolution
         self.workers, self.samples_per_epoch = workers, samples_per_epoch
         self.limit, self.limit_people, self.limit_val, self.val_on_train = limit, limit_people, limit_val, val_on_train
         self.on_bad_image = on_bad_image
@@ -155,15 +160,15 @@ class KeypointData(LightningDataModule):
         return make_loader(dataset, order, self.batch_size, workers, len(order) >= self.batch_size, self.pin_memory)
 
     def val_dataloader(self) -> Loader:
-        """In order, letterboxed, every image once over all ranks: ranks may differ by one image."""
+        """In order, every image once over all ranks: ranks may differ by one image."""
         self.prepare()
         source = _needed(self.val, "val")
-        dataset = KeypointDataset(source, self.canvas, None, self.seed, self.fill)
+        dataset, size = KeypointDataset(source, self.canvas, None, self.seed, self.fill), self.val_batch_size
+        if self.keep_resolution is not None:
+            dataset, size = KeepResolution(source, self.keep_resolution, self.fill), 1
         rank, world, local = self._processes()
         order = Order(len(source), False, rank=rank, world=world)
-        return make_loader(
-            dataset, order, self.val_batch_size, count_workers(self.workers, local), False, self.pin_memory
-        )
+        return make_loader(dataset, order, size, count_workers(self.workers, local), False, self.pin_memory)
 
     def test_dataloader(self) -> Loader:
         """The validation loader."""

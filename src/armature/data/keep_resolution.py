@@ -18,24 +18,15 @@ class KeepResolution(KeypointDataset):
 
     Args:
         divisor: of both sides of every canvas: 32 for DLA-34, 128 for Hourglass-104; a power of two.
-        canvas, geometry, seed: as of every data set, not used: canvas and place follow from the picture.
 
     Raises:
         ConfigError: a divisor that is no power of two.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        canvas: Size = (0, 0),
-        geometry: None = None,
-        seed: int = 0,
-        fill: tuple[int, int, int] = FILL,
-        divisor: int = 32,
-    ) -> None:
+    def __init__(self, source: Source, divisor: int = 32, fill: tuple[int, int, int] = FILL) -> None:
         if divisor < 1 or divisor & (divisor - 1):
-            raise ConfigError(f"keep resolution: divisor must be a power of two; found {divisor}")
-        super().__init__(source, canvas, None, seed, fill)
+            raise ConfigError(f"data.keep_resolution: the divisor must be a power of two; found {divisor}")
+        super().__init__(source, (0, 0), None, 0, fill)
         self.divisor = divisor
 
     def __getitem__(self, draw: Draw | int) -> Sample:

@@ -37,7 +37,7 @@ class AdaptiveWing(nn.Module):
 
     def problem(self, output: Tensor, target: Target) -> str:
         """Why it cannot read this output, or ""."""
-        if output.ndim < 3 or target.value.shape != output.shape[output.ndim - target.value.ndim :]:
+        if output.ndim < 3 or not target.fits(output):
             return (
                 f"it reads maps (..., h, w) of equal shapes, not {tuple(output.shape)} and {tuple(target.value.shape)}"
             )

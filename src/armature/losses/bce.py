@@ -18,9 +18,9 @@ class BCE(nn.Module):
 
     def problem(self, output: Tensor, target: Target) -> str:
         """Why it cannot read this output, or ""."""
-        value, here = target.value, tuple(output.shape)
-        if value.shape != here[max(0, len(here) - value.ndim) :]:
-            return f"it reads logits and targets of the same shape, not {here} and {tuple(value.shape)}"
+        value = target.value
+        if not target.fits(output):
+            return f"it reads logits and targets of the same shape, not {tuple(output.shape)} and {tuple(value.shape)}"
         inside = ((value >= 0) & (value <= 1)) | (target.weight <= 0)
         return "" if inside.all() else "its targets are probabilities, and some of these lie outside [0, 1]"
 

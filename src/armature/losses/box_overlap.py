@@ -37,7 +37,7 @@ class BoxOverlap(nn.Module):
     def problem(self, output: Tensor, target: Target) -> str:
         """Why it cannot read this output, or ""."""
         value, here = target.value, tuple(output.shape)
-        if here[-1:] != (4,) or value.shape != here[len(here) - value.ndim :]:
+        if here[-1:] != (4,) or not target.fits(output):
             return f"it reads boxes (..., 4), xyxy, and targets of the same shape, not {here} and {tuple(value.shape)}"
         upright = (value[..., 2:] >= value[..., :2]).all(-1) | (target.weight.amax(-1) <= 0)
         return "" if upright.all() else "it reads boxes as xyxy, and in these targets x2 < x1 or y2 < y1"

@@ -32,7 +32,7 @@ class CrossEntropy(nn.Module):
     def problem(self, output: Tensor, target: Target) -> str:
         """Why it cannot read this output, or ""."""
         value, here = target.value, tuple(output.shape)
-        if here[-1:] < (2,) or value.shape != here[max(0, len(here) - value.ndim) :]:
+        if here[-1:] < (2,) or not target.fits(output):
             return (
                 f"it reads logits (..., C) of at least two classes with targets alike, not {here}, {tuple(value.shape)}"
             )

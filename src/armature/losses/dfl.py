@@ -25,7 +25,7 @@ class DFL(nn.Module):
     def problem(self, output: Tensor, target: Target) -> str:
         """Why it cannot read this output, or ""."""
         value, here = target.value, tuple(output.shape)
-        if len(here) < 2 or value.ndim < 2 or value.shape != here[len(here) - value.ndim :]:
+        if len(here) < 2 or value.ndim < 2 or not target.fits(output):
             return (
                 f"it reads logits (..., sides, bins) and shares of the same shape, not {here} and {tuple(value.shape)}"
             )

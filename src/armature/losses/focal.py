@@ -24,7 +24,7 @@ class GaussianFocal(nn.Module):
 
     def problem(self, output: Tensor, target: Target) -> str:
         """Why it cannot read this output, or ""."""
-        if target.value.shape != output.shape[output.ndim - target.value.ndim :]:
+        if not target.fits(output):
             return f"its targets must have the output's shape {tuple(output.shape)}, not {tuple(target.value.shape)}"
         outside = bool((((target.value < 0) | (target.value > 1)) & (target.weight > 0)).any())
         return "it reads heatmaps with targets in [0, 1], and these lie outside" if outside else ""

@@ -42,7 +42,7 @@ class OKS(nn.Module):
         count, here = len(self.variances), tuple(output.shape)
         if len(here) < 1 - self.xy or here[self.xy - 1 :][:2] != (count, 2) or target.value.ndim < 1 - self.xy:
             return f"it reads points (..., {count}, 2{', h, w'[: 3 * (-1 - self.xy)]}), not {here}"
-        if target.value.shape != output.shape[output.ndim - target.value.ndim :]:
+        if not target.fits(output):
             return f"its targets must have the output's shape {here}, not {tuple(target.value.shape)}"
         return "" if target.scale is not None else "it needs Target.scale (the person's area), and the codec gives none"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -65,9 +66,16 @@ def corners(size: tuple[int, int], like: Tensor) -> Float[Tensor, "2 h w"]:
     return torch.stack([x, y]).to(like)
 
 
-def gather_cells(maps: Float[Tensor, "B *c h w"], cells: Int[Tensor, "B n"]) -> Float[Tensor, "B n *c"]:
-    """Values of dense maps at flat cells, channels last."""
-    batch, *channels = maps.shape[:-2]
-    flat = maps.reshape(batch, -1, maps.shape[-2] * maps.shape[-1])
-    index = cells[:, None].expand(-1, flat.shape[1], -1)
-    return flat.gather(2, index).mT.unflatten(-1, channels) if channels else flat.gather(2, index)[:, 0]
+def ignored_cells(ignore: Bool[Tensor, "B H W"], size: tuple[int, int]) -> Bool[Tensor, "B h w"]:
+    """Cells of an (h, w) grid more than half of which is ignored."""
+    return F.adaptive_avg_pool2d(ignore[:, None].float(), size)[:, 0] > 0.5
+
+
+def cells_inside(
+    boxes: Float[Tensor, "B M 4"], which: Bool[Tensor, "B M"], size: tuple[int, int]
+) -> Bool[Tensor, "B h w"]:
+    """Cells of an (h, w) grid whose middle is in one of those boxes (in cells)."""
+    x = torch.arange(size[1], device=boxes.device) + 0.5
+    y = (torch.arange(size[0], device=boxes.device) + 0.5)[:, None]
+    x1, y1, x2, y2 = (side[..., None, None] for side in boxes.unbind(-1))
+    return ((x >= x1) & (x <= x2) & (y >= y1) & (y <= y2) & which[..., None, None]).any(1)

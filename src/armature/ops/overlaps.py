@@ -6,8 +6,9 @@ import math
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+from torchvision.ops import box_iou
 
 Overlap = Literal["iou", "giou", "ciou"]
 
@@ -44,3 +45,26 @@ def _aspect(iou: Tensor, size_a: Tensor, size_b: Tensor, eps: float) -> Tensor:
     with torch.no_grad():
         weight = difference / (1 - iou + difference + eps)
     return weight * difference
+
+
+def mirrored(boxes: Float[Tensor, "*n 4"], width: float | Tensor) -> Float[Tensor, "*n 4"]:
+    """The same boxes on mirrored images of this width."""
+    x1, y1, x2, y2 = boxes.unbind(-1)
+    return torch.stack([width - x2, y1, width - x1, y2], -1)
+
+
+def twins(
+    boxes: Float[Tensor, "n 4"],
+    images: Int[Tensor, " n"],
+    others: Float[Tensor, "m 4"],
+    other_images: Int[Tensor, " m"],
+) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
+    """For each box the one of the others in the same image that it overlaps most, and their IoU; (0, 0) for none.
+
+    A box of image -1 is nobody's twin.
+    """
+    if not len(boxes) or not len(others):
+        return images.new_zeros(len(boxes), dtype=torch.long), boxes.new_zeros(len(boxes))
+    same = (images[:, None] == other_images) & (other_images >= 0)
+    best = (box_iou(boxes, others) * same).max(1)
+    return best.indices, best.values

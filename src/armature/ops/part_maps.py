@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from armature.ops.grids import cells_inside, ignored_cells
+
 #: Indices of the two parts that a limb joins; its field points from the first to the second.
 Pair = tuple[int, int]
 Overlap = Literal["max", "sum"]
@@ -97,9 +99,4 @@ def unsupervised(
     ignore: Bool[Tensor, "B H W"], boxes: Float[Tensor, "B M 4"], silent: Bool[Tensor, "B M"], size: tuple[int, int]
 ) -> Bool[Tensor, "B h w"]:
     """Cells that say nothing: mostly ignored, or in the box (in cells) of a person of whom nothing is labelled."""
-    ignored = F.adaptive_avg_pool2d(ignore[:, None].float(), size)[:, 0] > 0.5
-    x = torch.arange(size[1], device=boxes.device) + 0.5
-    y = (torch.arange(size[0], device=boxes.device) + 0.5)[:, None]
-    x1, y1, x2, y2 = (side[..., None, None] for side in boxes.unbind(-1))
-    covered = (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2) & silent[..., None, None]
-    return ignored | covered.any(1)
+    return ignored_cells(ignore, size) | cells_inside(boxes, silent, size)

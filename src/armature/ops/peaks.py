@@ -8,28 +8,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def top_peaks(
-    scores: Float[Tensor, "B C h w"], count: int, window: int = 3
-) -> tuple[Float[Tensor, "B C n"], Int[Tensor, "B C n"]]:
-    """The ``count`` best local maxima of each channel (fewer on a small grid): scores and flat cells, best first.
-
-    A cell that is not the maximum of its window scores 0 (3x3 max-pooling as non-maximum suppression:
-    Zhou et al. 2019, section 4).
-    """
-    kept = scores * (highest(scores, window) == scores)
-    flat = kept.flatten(2)
-    values, cells = flat.topk(min(count, flat.shape[-1]), dim=-1)
-    return values, cells
-
-
 def listed_peaks(
     maps: Float[Tensor, "B C h w"], count: int, floor: float = -torch.inf, window: int = 3
 ) -> tuple[Float[Tensor, "B C n"], Int[Tensor, "B C n"]]:
     """The ``count`` best local maxima of each channel that reach ``floor``: values and flat cells, best first.
 
-    The same peaks as ``top_peaks`` finds, but n is no more than the most that any channel has (at least 1); a channel
-    with fewer has -inf at cell 0 in the rest. Ten times faster than a search of whole channels: scores (logits do) are
-    compared in place, and only rows that hold a peak are looked at a second time.
+    A peak is the maximum of its window (3x3 max-pooling as non-maximum suppression: Zhou et al. 2019, section 4). n is
+    no more than the most that any channel has (at least 1); a channel with fewer has -inf at cell 0 in the rest. Ten
+    times faster than a search of whole channels: scores (logits do) are compared in place, and only rows that hold a
+    peak are looked at a second time.
     """
     batch, channels, height, width = maps.shape
     maps = maps.contiguous()

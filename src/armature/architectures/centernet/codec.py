@@ -6,11 +6,10 @@ import math
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from armature.ops.gaussians import Radius, box_radius, splat
-from armature.ops.grids import cell_corner, corners, flat_cell, owners, stride_of
+from armature.ops.grids import cell_corner, cells_inside, corners, flat_cell, ignored_cells, owners, stride_of
 from armature.ops.peaks import centroids, listed_peaks
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
@@ -92,9 +91,11 @@ class CenterNetCodec:
         boxes, joints = people.boxes / stride, (people.keypoints - self.shift) / stride
         centres = (boxes[..., :2] + boxes[..., 2:]) / 2
         labelled = (people.visibility > 0) & people.valid[..., None]
-        ignored = _ignored_cells(batch.ignore, size)
+        ignored = ignored_cells(batch.ignore, (size[0], size[1]))
         heat = self._heat(boxes, centres, joints, labelled, people.valid, size)
-        unlabelled = ignored | _inside_unlabelled(boxes, labelled, people.valid, size)
+        # Joints are in the box of a person without any labelled one, but nobody said where.
+        silent = people.valid & ~labelled.any(-1)
+        unlabelled = ignored | cells_inside(boxes, silent, (size[0], size[1]))
         at_centre = self._at_centre(boxes, centres, joints, labelled, people.areas / stride**2, people.valid, size)
         return at_centre | {
             "center": Target(heat[:, :1], _weight(heat[:, :1], ignored)),
@@ -236,19 +237,6 @@ def _on_grid(points: Tensor, size: torch.Size) -> Tensor:
 def _weight(heat: Tensor, ignored: Tensor) -> Tensor:
     """1, but 0 at ignored cells that are no peak."""
     return (~ignored[:, None] | (heat >= 1)).float()
-
-
-def _ignored_cells(ignore: Tensor, size: torch.Size) -> Tensor:
-    return F.adaptive_avg_pool2d(ignore[:, None].float(), (size[0], size[1]))[:, 0] > 0.5
-
-
-def _inside_unlabelled(boxes: Tensor, labelled: Tensor, valid: Tensor, size: torch.Size) -> Tensor:
-    """Cells in the box of a person without any labelled joint: joints are there, but nobody said where."""
-    silent = (valid & ~labelled.any(-1))[..., None, None]
-    x = torch.arange(size[1], device=boxes.device) + 0.5
-    y = torch.arange(size[0], device=boxes.device)[:, None] + 0.5
-    x1, y1, x2, y2 = (side[..., None, None] for side in boxes.unbind(-1))
-    return ((x >= x1) & (x <= x2) & (y >= y1) & (y <= y2) & silent).any(1)
 
 
 def _joint_offsets(joints: Tensor, labelled: Tensor, size: torch.Size, reach: int) -> Target:

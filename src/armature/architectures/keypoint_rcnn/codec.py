@@ -14,6 +14,7 @@ from armature.architectures.keypoint_rcnn.model import REGION_SCALE
 from armature.errors import ConfigError
 from armature.ops.anchors import to_deltas
 from armature.ops.matching import NOBODY, balanced, covered, overlaps, owners_by_overlap
+from armature.ops.overlaps import mirrored, twins
 from armature.ops.roi_heatmaps import heatmap_peaks
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
@@ -175,12 +176,15 @@ class KeypointRCNNCodec:
         the upright ones stand alone.
         """
         windows = outputs["windows"].float()
-        twin, fit = _twins(outputs, flipped)
+        width = outputs["canvas"][0]
+        back = mirrored(flipped["detections"].float(), width)
+        images = [said["window_images"].long() for said in (outputs, flipped)]
+        twin, fit = twins(outputs["detections"].float(), images[0], back, images[1])
         seen = fit >= self.overlap
         maps = outputs["keypoints"].float()
         if not bool(seen.any()):
             return outputs
-        other = _mirrored(flipped["windows"].float(), outputs["canvas"][0])[twin]
+        other = mirrored(flipped["windows"].float(), width)[twin]
         laid, known = _laid(flipped["keypoints"].float()[:, self.flip].flip(-1)[twin], other, windows)
         both = torch.where(known[:, None] & seen[:, None, None, None], (maps + laid) / 2, maps)
         scores, others = outputs["detection_scores"].float(), flipped["detection_scores"].float()[twin]
@@ -228,23 +232,6 @@ def _cells(points: Tensor, windows: Tensor, cells: int) -> tuple[Float[Tensor, "
     place = (points - low) * (cells / (high - low))
     inside = ((place >= 0) & ((place < cells) | (points == high))).all(-1)
     return place.clamp(max=cells - _EDGE), inside
-
-
-def _mirrored(boxes: Tensor, width: Tensor) -> Tensor:
-    x1, y1, x2, y2 = boxes.unbind(-1)
-    return torch.stack([width - x2, y1, width - x1, y2], -1)
-
-
-def _twins(outputs: Outputs, flipped: Outputs) -> tuple[Tensor, Tensor]:
-    """For each person the mirrored one they overlap most in the same image, and by how much."""
-    people, others = outputs["detections"].float(), flipped["detections"].float()
-    if not len(people) or not len(others):
-        return people.new_zeros(len(people), dtype=torch.long), people.new_zeros(len(people))
-    back = _mirrored(others, outputs["canvas"][0])
-    shared = overlaps(people[None], torch.ones_like(people[None, :, 0], dtype=torch.bool), back[None])[0]
-    same = outputs["window_images"].long()[:, None] == flipped["window_images"].long()
-    best = (shared * same).max(1)
-    return best.indices, best.values
 
 
 def _laid(maps: Tensor, windows: Tensor, onto: Tensor) -> tuple[Tensor, Tensor]:

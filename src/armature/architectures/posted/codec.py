@@ -12,7 +12,7 @@ from armature.architectures.posted import crops, matching
 from armature.architectures.posted.anchors import detector_targets
 from armature.architectures.posted.people import distinct
 from armature.errors import ConfigError
-from armature.ops.overlaps import paired_overlap
+from armature.ops.overlaps import mirrored, paired_overlap, twins
 from armature.skeletons import sigmas_or_default
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
@@ -183,7 +183,9 @@ class PoseTEDCodec:
         width = outputs["canvas"][0]
         others = crops.apply(flipped["crops"].float(), others)[:, self.flip]
         others = torch.stack([width - others[..., 0], others[..., 1]], -1)
-        twin, seen = _twins(outputs, flipped, width, self.match_overlap)
+        back = mirrored(flipped["regions"].float(), width)
+        twin, fit = twins(outputs["regions"].float(), outputs["region_images"], back, flipped["region_images"])
+        seen = fit >= self.match_overlap
         merged = (points + crops.apply(crops.inverse(outputs["crops"].float()), others[twin])) / 2
         both = (scores + other_scores[:, self.flip][twin]) / 2
         found = (outputs["region_scores"] + flipped["region_scores"][twin]) / 2
@@ -205,15 +207,3 @@ class PoseTEDCodec:
             else:
                 perfect[name] = value.where(target.weight > 0, outputs[name])
         return perfect
-
-
-def _twins(outputs: Outputs, flipped: Outputs, width: Tensor, overlap: float) -> tuple[Tensor, Tensor]:
-    """For each upright region the mirrored one of the same person, and whether there is one."""
-    x1, y1, x2, y2 = flipped["regions"].float().unbind(-1)
-    back = torch.stack([width - x2, y1, width - x1, y2], -1)
-    upright = outputs["regions"].float()
-    pairs = (len(upright), len(back), 4)
-    shared = paired_overlap(upright[:, None].expand(pairs), back[None].expand(pairs))
-    same = (outputs["region_images"][:, None] == flipped["region_images"]) & (flipped["region_images"] >= 0)
-    best = (shared * same).max(1)
-    return best.indices, best.values >= overlap

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from armature.errors import ConfigError
@@ -14,26 +15,20 @@ def cheapest(cost: Float[Tensor, "*n Q K"]) -> Int[Tensor, "*n K"]:
     """For each keypoint the query that takes it, no query two, at the lowest total cost (Hungarian matching).
 
     Raises:
-        ConfigError: fewer queries than keypoints, or scipy is not installed.
+        ConfigError: fewer queries than keypoints.
     """
     queries, keypoints = cost.shape[-2:]
     if queries < keypoints:
         raise ConfigError(
             f"{queries} queries cannot speak for {keypoints} keypoints; model.pose.queries must be at least that"
         )
-    assign = solver()
     tables = cost.detach().float().cpu().nan_to_num(posinf=1e6, neginf=-1e6).flatten(0, -3).mT.numpy()
-    found = np.stack([assign(table)[1] for table in tables]) if len(tables) else np.zeros((0, keypoints), np.int64)
+    found = (
+        np.stack([linear_sum_assignment(table)[1] for table in tables])
+        if len(tables)
+        else np.zeros((0, keypoints), np.int64)
+    )
     return torch.from_numpy(found).to(cost.device).view(*cost.shape[:-2], keypoints)
-
-
-def solver():  # type: ignore[no-untyped-def]
-    """scipy's linear_sum_assignment, which only this reading of the decoder needs."""
-    try:
-        from scipy.optimize import linear_sum_assignment
-    except ImportError as error:
-        raise ConfigError("queries that are matched to keypoints need scipy: pip install scipy") from error
-    return linear_sum_assignment
 
 
 def match(
