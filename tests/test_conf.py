@@ -19,6 +19,9 @@ from armature.errors import ConfigError
 CONF = config_folders.project()
 GROUPS = config_folders.groups()
 FILES = sorted(file.relative_to(CONF).as_posix() for file in CONF.rglob("*.yaml"))
+DEFAULT = next(
+    d["architecture"] for d in yaml.safe_load((CONF / "train.yaml").read_text())["defaults"] if "architecture" in d
+)
 VERBS = [file for file in FILES if "/" not in file]
 #: Hydra's own words in a node; the rest are parameters.
 WORDS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
@@ -70,15 +73,16 @@ def test_every_file_names_targets_that_exist_and_parameters_that_they_take(file:
 
 def places() -> Iterator[tuple[str, str]]:
     """(group as it is overridden, option): ``optimizer``, ``term@loss.size``, ... for everything in conf/."""
-    slots: dict[str, set[str]] = {}
-    for file in FILES:
+    slots: dict[str, list[str]] = {}
+    # The default architecture's slots first: they are there without asking for another one.
+    for file in sorted(FILES, key=lambda file: file != f"architecture/{DEFAULT}.yaml"):
         for group, package in re.findall(
             r"^\s*-\s*(?:override\s+)?/?([\w/]+)@([\w.]+):", (CONF / file).read_text(), re.M
         ):
-            slots.setdefault(group, set()).add(package)
+            slots.setdefault(group, []).append(package)
     for group, options in GROUPS.items():
         if group != "experiment":
-            where = f"{group}@{sorted(slots[group])[0]}" if group in slots else group
+            where = f"{group}@{slots[group][0]}" if group in slots else group
             yield from ((where, option) for option in options)
 
 

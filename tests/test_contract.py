@@ -200,7 +200,7 @@ def test_the_order_of_a_batch_changes_no_prediction(name: str) -> None:
         torch.testing.assert_close(a.boxes[order_a][:1], b.boxes[order_b][:1], atol=1e-2, rtol=1e-3)
 
 
-@pytest.mark.parametrize("count", [1, 4, 68, 133])
+@pytest.mark.parametrize("count", [1, 4, *(pytest.param(n, marks=pytest.mark.slow) for n in (68, 133))])
 @pytest.mark.parametrize("name", SMALL)
 def test_any_number_of_keypoints(name: str, count: int) -> None:
     model, codec, loss = parts(name, count)

@@ -223,6 +223,7 @@ def test_steps_never_go_back(tmp_path):
     assert [only_run(tmp_path).column(name)[0][0] for name in "abc"] == [10, 10, 10]
 
 
+@pytest.mark.slow
 def test_disabled_does_nothing(tmp_path):
     script = f"""
 import sys

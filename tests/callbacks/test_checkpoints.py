@@ -139,6 +139,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, disk, room):
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
 
 
+@pytest.mark.slow
 def test_the_system_itself_refuses(tmp_path):
     """A real error of the kernel in the middle of the write, in a process whose files may have 20 kB at most."""
     script = f"""

@@ -65,6 +65,7 @@ def test_a_run_leaves_everything_it_promises(whole: Path) -> None:
     assert len(list(csv.DictReader((whole / "history.csv").open()))) == 4
 
 
+@pytest.mark.slow
 def test_two_epochs_and_two_more_are_four_to_the_bit(whole: Path, tmp_path: Path) -> None:
     halves = train(tmp_path, "trainer.max_epochs=2", "schedule_epochs=4")
     before = json.loads((halves / "provenance.json").read_text())
