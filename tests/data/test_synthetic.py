@@ -67,6 +67,7 @@ def _still(yaw: float, skeleton: Skeleton = COCO) -> Record:
     return data.read(0)[1]
 
 
+@pytest.mark.slow
 def test_the_same_in_every_process() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import test_synthetic as t;"
