@@ -1,4 +1,4 @@
-"""Cells, owners and gathers against plain indexing."""
+"""Cells, owners and masks of cells against plain loops."""
 
 import itertools
 import math
@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from armature.ops.grids import cell_corner, flat_cell, owners, stride_of
+from armature.ops.grids import cell_corner, cells_inside, flat_cell, ignored_cells, owners, stride_of
 
 
 def test_a_point_is_in_the_cell_that_contains_it() -> None:
@@ -42,3 +42,18 @@ def test_a_cell_belongs_to_the_nearest_centre_within_reach_and_inside_the_box() 
 def test_the_stride_of_a_grid_that_covers_the_canvas(canvas: int, cells: int, stride: float) -> None:
     assert stride_of(canvas, cells) == stride
     assert math.ceil(canvas / stride) == cells
+
+
+def test_a_cell_is_ignored_when_more_than_half_of_its_pixels_are() -> None:
+    ignore = torch.rand(2, 12, 20, generator=torch.Generator().manual_seed(0)) > 0.5
+    found = ignored_cells(ignore, (3, 5))
+    for y, x in itertools.product(range(3), range(5)):
+        share = ignore[:, 4 * y : 4 * y + 4, 4 * x : 4 * x + 4].sum((1, 2))
+        assert torch.equal(found[:, y, x], share > 8)
+
+
+def test_cells_inside_are_those_whose_middle_one_of_the_chosen_boxes_holds() -> None:
+    boxes = torch.tensor([[[0.4, 1.0, 2.5, 2.4], [3.0, 0.0, 5.0, 4.0]]])
+    found = cells_inside(boxes, torch.tensor([[True, False]]), (4, 5))[0]
+    assert found.nonzero().tolist() == [[1, 0], [1, 1], [1, 2]]
+    assert not cells_inside(boxes, torch.zeros(1, 2, dtype=torch.bool), (4, 5)).any()
