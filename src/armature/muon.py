@@ -122,14 +122,20 @@ def orthogonal(matrices: Float[Tensor, "n r c"], eps: float = 1e-7) -> Float[Ten
     x = matrices.float()
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
     gram = x @ x.mT
-    total = None
-    for a, b, c in _POLYNOMIALS:
-        now = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        now.diagonal(dim1=-2, dim2=-1).add_(a)
-        total = now if total is None else now @ total
-        gram = now @ gram @ now
-    assert total is not None
+    total = factor = _factor(gram, _POLYNOMIALS[0])
+    for coefficients in _POLYNOMIALS[1:]:
+        gram = factor @ gram @ factor
+        factor = _factor(gram, coefficients)
+        total = factor @ total
     return (total @ x).to(matrices.dtype)
+
+
+def _factor(gram: Tensor, coefficients: tuple[float, float, float]) -> Tensor:
+    """a + b gram + c gram^2: what one step multiplies the matrices by."""
+    a, b, c = coefficients
+    factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+    factor.diagonal(dim1=-2, dim2=-1).add_(a)
+    return factor
 
 
 def _is_matrix(p: Tensor) -> bool:
