@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import grey_dilation
 
 from armature.errors import ConfigError
 from armature.losses.mse import MSE
@@ -29,6 +31,15 @@ def test_it_equals_a_loop(stages: int) -> None:
                         count += w
     assert float(MSE()(output, Target(value, weight))) == pytest.approx(total / count, rel=1e-5)
     assert float(MSE("batch")(output, Target(value, weight))) == pytest.approx(total / 2 / 2, rel=1e-5)
+
+
+def test_cells_in_and_beside_peaks_count_more() -> None:
+    output, value = draw(2, 3, 6, 5), draw(2, 3, 6, 5, seed=1).sigmoid() ** 4
+    near = np.stack([grey_dilation(plane, (3, 3), mode="constant") >= 0.2 for plane in value.flatten(0, 1).numpy()])
+    assert 0.1 < near.mean() < 0.9
+    expected = ((output - value).square().flatten(0, 1).numpy() * (1 + 10 * near)).mean()
+    found = MSE(foreground=10)(output, Target(value, torch.ones(2, 1, 1, 1)))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("normalisation", ["mean", "batch"])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from armature.losses.foreground import foreground
 from armature.losses.reduction import weighted_mean
 from armature.structures import Target
 
@@ -54,10 +53,4 @@ class AdaptiveWing(nn.Module):
         step = self.theta * slope - self.omega * edge.log1p()
         near = self.omega * ((away / self.epsilon) ** power).log1p()
         each = near.where(away < self.theta, slope * away - step)
-        return weighted_mean(each * (1 + self.foreground * _foreground(value)), target.weight)
-
-
-def _foreground(value: Tensor) -> Tensor:
-    """1 where the target reaches 0.2 in a cell or beside it."""
-    planes = value.reshape(-1, 1, *value.shape[-2:])
-    return (F.max_pool2d(planes, 3, 1, 1) >= 0.2).to(torch.float32).view(value.shape)
+        return weighted_mean(each * (1 + self.foreground * foreground(value)), target.weight)

@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from armature.errors import ConfigError
+from armature.losses.foreground import foreground
 from armature.losses.reduction import weighted_mean
 from armature.structures import Target
 
@@ -17,19 +18,23 @@ class MSE(nn.Module):
     Args:
         normalisation: ``mean`` over supervised numbers and stages; or ``batch``, half the sum over all numbers and
             stages for each image (Caffe's Euclidean loss, published with part affinity fields: Cao et al. 2017, eq. 5).
+        foreground: cells of heatmaps (..., h, w) in or beside which the target reaches 0.2 count so many times more;
+            0 for all alike. Peaks fill a hundredth of a map, and a network that says 0 everywhere is hardly wrong.
 
     Raises:
         ConfigError: another normalisation.
     """
 
-    def __init__(self, normalisation: Literal["mean", "batch"] = "mean") -> None:
+    def __init__(self, normalisation: Literal["mean", "batch"] = "mean", foreground: float = 0.0) -> None:
         super().__init__()
         if normalisation not in ("mean", "batch"):
             raise ConfigError(f"MSE: normalisation={normalisation}: known values are mean and batch")
-        self.normalisation = normalisation
+        self.normalisation, self.foreground = normalisation, foreground
 
     def forward(self, output: Tensor, target: Target) -> Tensor:
         each = (output - target.value).square()
+        if self.foreground:
+            each = each * (1 + self.foreground * foreground(target.value))
         if self.normalisation == "mean":
             return weighted_mean(each, target.weight)
         weight = target.weight.to(each.dtype).expand_as(each)
