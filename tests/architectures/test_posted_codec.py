@@ -205,6 +205,19 @@ def test_too_few_queries_are_refused() -> None:
         matching.cheapest(torch.zeros(1, 3, 4))
 
 
+@pytest.mark.parametrize("placed", [False, True])
+def test_a_blank_picture_tells_places_only_where_tokens_carry_them(placed: bool) -> None:
+    """All tokens are alike there, so whatever attention weighs by positions is the same, unless they are in the tokens."""
+    torch.manual_seed(0)
+    pose = PoseTransformer(PERSON, Eye([8]), Transformer(16, 2, 32, 1, 2), placed=placed).eval()
+    blank = torch.full((1, 3, 32, 24), 0.5)
+    with torch.no_grad():
+        before = pose(blank)["keypoints"]
+        pose.temperature = 2.0
+        moved = (pose(blank)["keypoints"] - before).abs().max()
+    assert (float(moved) > 1e-3) if placed else float(moved) == pytest.approx(0, abs=1e-5)
+
+
 def test_the_matched_reading_has_as_many_parameters_as_prtr() -> None:
     with torch.device("meta"):
         pose = PoseTransformer(PERSON, Backbone("resnet50", strides=[32]), Transformer(), 100)

@@ -22,6 +22,8 @@ class PoseTransformer(nn.Module):
         queries: None: one query for each keypoint. A number: so many queries, each saying what it found, but at least
             one for each keypoint.
         temperature: of the sine positions.
+        placed: positions are part of the tokens from the start (Vaswani et al. 2017, section 3.5), so that what is read
+            off a token tells where it is; False: they only steer attention, in every layer (Carion et al. 2020).
 
     Returns:
         keypoints (L R Q 2) xy in units of the crop, 0 to 1, and either
@@ -36,9 +38,10 @@ class PoseTransformer(nn.Module):
         transformer: Transformer,
         queries: int | None = None,
         temperature: float = 10000.0,
+        placed: bool = False,
     ) -> None:
         super().__init__()
-        self.backbone, self.transformer, self.temperature = backbone, transformer, temperature
+        self.backbone, self.transformer, self.temperature, self.placed = backbone, transformer, temperature, placed
         width = transformer.width
         self.project = nn.Conv2d(backbone.channels[-1], width, 1)  # type: ignore[index, arg-type]
         self.queries = nn.Parameter(torch.randn(max(queries or 0, skeleton.count), width))
@@ -49,8 +52,9 @@ class PoseTransformer(nn.Module):
     def forward(self, pictures: Float[Tensor, "R 3 h w"]) -> Outputs:
         maps = self.project(self.backbone(pictures)[-1])
         height, width = maps.shape[-2:]
-        positions = sine_positions((height, width), maps.shape[1], self.temperature, like=maps)
-        said = self.transformer(maps.flatten(2).mT, positions.flatten(0, 1), self.queries.to(maps.dtype))
+        positions = sine_positions((height, width), maps.shape[1], self.temperature, like=maps).flatten(0, 1)
+        tokens = maps.flatten(2).mT + positions if self.placed else maps.flatten(2).mT
+        said = self.transformer(tokens, positions, self.queries.to(maps.dtype))
         logits = self.classify(said)
         points = {"keypoints": self._located(said)}
         return points | ({"types": logits} if self.typed else {"presence": logits[..., 0]})
