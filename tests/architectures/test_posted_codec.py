@@ -207,7 +207,7 @@ def test_too_few_queries_are_refused() -> None:
 
 @pytest.mark.parametrize("placed", [False, True])
 def test_a_blank_picture_tells_places_only_where_tokens_carry_them(placed: bool) -> None:
-    """All tokens are alike there, so whatever attention weighs by positions is the same, unless they are in the tokens."""
+    """All tokens are alike there: whatever attention weighs by positions is the same, unless they are in the tokens."""
     torch.manual_seed(0)
     pose = PoseTransformer(PERSON, Eye([8]), Transformer(16, 2, 32, 1, 2), placed=placed).eval()
     blank = torch.full((1, 3, 32, 24), 0.5)
