@@ -35,11 +35,23 @@ def test_it_equals_a_loop(stages: int) -> None:
 
 def test_cells_in_and_beside_peaks_count_more() -> None:
     output, value = draw(2, 3, 6, 5), draw(2, 3, 6, 5, seed=1).sigmoid() ** 4
-    near = np.stack([grey_dilation(plane, (3, 3), mode="constant") >= 0.2 for plane in value.flatten(0, 1).numpy()])
+    weight = (draw(2, 1, 6, 5, seed=2) > -0.5).float()
+    # What is not supervised may be anything, and makes no peak of the cells beside it.
+    planes = value.where(weight > 0, 0.0).flatten(0, 1).numpy()
+    near = np.stack([grey_dilation(plane, (3, 3), mode="constant") >= 0.2 for plane in planes])
     assert 0.1 < near.mean() < 0.9
-    expected = ((output - value).square().flatten(0, 1).numpy() * (1 + 10 * near)).mean()
-    found = MSE(foreground=10)(output, Target(value, torch.ones(2, 1, 1, 1)))
+    on = weight.expand_as(value).flatten(0, 1).numpy()
+    expected = ((output - value).square().flatten(0, 1).numpy() * (1 + 10 * near) * on).sum() / on.sum()
+    found = MSE(foreground=10)(output, Target(value.where(weight > 0, torch.inf), weight))
     assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_only_heatmaps_have_peaks_to_weigh() -> None:
+    field = Target(draw(2, 3, 6, 5), torch.ones(2, 1, 1, 1))
+    assert MSE().problem(field.value, field) == ""
+    assert "[0, 1]" in MSE(foreground=10).problem(field.value, field)
+    points = Target(torch.zeros(4, 2), torch.ones(4, 1))
+    assert "maps" in MSE(foreground=10).problem(points.value, points)
 
 
 @pytest.mark.parametrize("normalisation", ["mean", "batch"])

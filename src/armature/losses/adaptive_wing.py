@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from armature.losses.foreground import foreground
+from armature.losses.foreground import foreground, no_heatmap
 from armature.losses.reduction import weighted_mean
 from armature.structures import Target
 
@@ -40,8 +40,7 @@ class AdaptiveWing(nn.Module):
             return (
                 f"it reads maps (..., h, w) of equal shapes, not {tuple(output.shape)} and {tuple(target.value.shape)}"
             )
-        outside = bool((((target.value < 0) | (target.value > 1)) & (target.weight > 0)).any())
-        return "it reads heatmaps with targets in [0, 1], and these lie outside" if outside else ""
+        return no_heatmap(target)
 
     def forward(self, output: Tensor, target: Target) -> Tensor:
         heat = output.float().sigmoid() if self.logits else output.float()
@@ -53,4 +52,4 @@ class AdaptiveWing(nn.Module):
         step = self.theta * slope - self.omega * edge.log1p()
         near = self.omega * ((away / self.epsilon) ** power).log1p()
         each = near.where(away < self.theta, slope * away - step)
-        return weighted_mean(each * (1 + self.foreground * foreground(value)), target.weight)
+        return weighted_mean(each * (1 + self.foreground * foreground(target)), target.weight)

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from armature.errors import ConfigError
-from armature.losses.foreground import foreground
+from armature.losses.foreground import foreground, no_heatmap
 from armature.losses.reduction import weighted_mean
 from armature.structures import Target
 
@@ -31,10 +31,16 @@ class MSE(nn.Module):
             raise ConfigError(f"MSE: normalisation={normalisation}: known values are mean and batch")
         self.normalisation, self.foreground = normalisation, foreground
 
+    def problem(self, output: Tensor, target: Target) -> str:
+        """Why it cannot read this output, or ""."""
+        if not target.fits(output):
+            return f"its targets must have the output's shape {tuple(output.shape)}, not {tuple(target.value.shape)}"
+        return no_heatmap(target) if self.foreground else ""
+
     def forward(self, output: Tensor, target: Target) -> Tensor:
         each = (output - target.value).square()
         if self.foreground:
-            each = each * (1 + self.foreground * foreground(target.value))
+            each = each * (1 + self.foreground * foreground(target))
         if self.normalisation == "mean":
             return weighted_mean(each, target.weight)
         weight = target.weight.to(each.dtype).expand_as(each)
