@@ -81,7 +81,7 @@ def places() -> Iterator[tuple[str, str]]:
         ):
             slots.setdefault(group, package)
     for group, options in GROUPS.items():
-        if group != "experiment":
+        if group not in ("experiment", "recipe"):
             where = f"{group}@{slots[group]}" if group in slots else group
             yield from ((where, option) for option in options)
 
@@ -111,6 +111,19 @@ def test_every_experiment_composes_and_only_overrides(name: str) -> None:
     ]
     strange = set(content) - {"defaults"} - set(plain(choices))
     assert not strange, f"{file.name} sets keys that nothing reads: {sorted(strange)}"
+
+
+@pytest.mark.parametrize("name", GROUPS["recipe"])
+def test_every_recipe_is_used_by_the_pair_that_it_names_and_by_no_other_optimizer(name: str) -> None:
+    optimizer, architecture = name.split("_", 1)
+    chosen = [f"architecture={architecture}", f"optimizer={optimizer}"]
+    config, own = plain(chosen), plain([f"optimizer={optimizer}"])
+    assert problems(config, whole=True) == []
+    for key, value in yaml.safe_load((CONF / "recipe" / f"{name}.yaml").read_text())["optimizer"].items():
+        assert config["optimizer"][key] == value != own["optimizer"][key]
+        assert plain([*chosen, f"optimizer.{key}={value * 2}"])["optimizer"][key] == value * 2
+    for other in set(GROUPS["optimizer"]) - {optimizer}:
+        assert plain([chosen[0], f"optimizer={other}"])["optimizer"] == plain([f"optimizer={other}"])["optimizer"]
 
 
 @pytest.mark.parametrize("file", VERBS)
