@@ -1,0 +1,165 @@
+"""Training steps of the published sizes, side by side with the packages that implement the same network.
+
+    python -m armature.bench.steps [--only keypoint_rcnn,yolo_pose] [--rounds 5] [--canvas 512] [--batch 2]
+        [--threads 1]
+
+A step is forward, targets, losses, backward and the same optimizer (SGD with momentum); ways take turns, so that what
+else the machine does hits all of them alike. CPU time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from armature import assembly, hardware
+from armature.bench import references
+from armature.configuration import compose
+from armature.data.dataset import KeypointDataset, collate
+from armature.structures import Batch
+
+#: Architectures as published, and who else publishes them as a package.
+PUBLISHED: dict[str, Callable[[Batch], tuple[nn.Module, references.Loss] | None] | None] = {
+    "keypoint_rcnn": references.torchvision_keypoint_rcnn,
+    "yolo_pose": references.ultralytics_yolov8n_pose,
+    "centernet": None,
+    "openpose": None,
+    "posted": None,
+}
+
+
+class Way(NamedTuple):
+    """One implementation in one precision: a call is a step, and says how many seconds its targets took."""
+
+    implementation: str
+    precision: str
+    step: Callable[[], float]
+
+
+class Measured(NamedTuple):
+    """Seconds of CPU time of the median step, and of the targets in it (nan where they cannot be told apart)."""
+
+    implementation: str
+    precision: str
+    step: float
+    encode: float
+
+
+def measure(architecture: str, canvas: int, batch_size: int, rounds: int) -> list[Measured]:
+    """Every way to take a step of one architecture; the first is ours in float32."""
+    sizes = [f"data.canvas=[{canvas},{canvas}]", f"data.batch_size={batch_size}", "data.workers=0"]
+    config = compose("train", [f"architecture={architecture}", "optimizer=sgd", *sizes])
+    module, data = assembly.assemble(config), assembly.data(config)
+    assert data.train is not None
+    dataset = KeypointDataset(data.train, data.canvas, data.geometry, data.seed)
+    batch = collate([dataset[i] for i in range(batch_size)])
+    batch.images = batch.images.float().div_(255)
+    ways = [*_ours(module, batch), *_theirs(PUBLISHED[architecture], batch)]
+    taken: list[list[tuple[float, float]]] = [[] for _ in ways]
+    for turn in range(1 + rounds):
+        for way, times in zip(ways, taken, strict=True):
+            start = time.process_time()
+            encode = way.step()
+            if turn:  # the first allocates and compiles
+                times.append((time.process_time() - start, encode))
+    return [
+        Measured(way.implementation, way.precision, *(statistics.median(column) for column in zip(*times, strict=True)))
+        for way, times in zip(ways, taken, strict=True)
+    ]
+
+
+def _precisions() -> list[str]:
+    return ["float32", "bfloat16"] if hardware.cpu_has_bf16() else ["float32"]
+
+
+def _ours(module: Any, batch: Batch) -> list[Way]:
+    batch.images = batch.images.contiguous(memory_format=module.layout)
+    model = module.model.train()
+    optimizer = _sgd(model)
+
+    def step(half: bool) -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            outputs = model(batch.images, batch.instances)
+            start = time.process_time()
+            targets = module.encode(outputs, batch)
+            encode = time.process_time() - start
+            loss = module.loss(outputs, targets)["total"]
+        _descend(loss, optimizer)
+        return encode
+
+    return [Way("armature", name, partial(step, name != "float32")) for name in _precisions()]
+
+
+def _theirs(build: Callable[[Batch], tuple[nn.Module, references.Loss] | None] | None, batch: Batch) -> list[Way]:
+    built = build(batch) if build else None
+    if built is None or build is None:
+        return []
+    model, loss = built
+    optimizer = _sgd(model)
+
+    def step(half: bool) -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            total = loss()
+        _descend(total, optimizer)
+        return float("nan")
+
+    name = build.__name__.split("_")[0]
+    return [Way(name, precision, partial(step, precision != "float32")) for precision in _precisions()]
+
+
+def _sgd(model: nn.Module) -> torch.optim.Optimizer:
+    """A learning rate so small that networks from scratch stay as they are: every step is the same work."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return torch.optim.SGD(trained, lr=1e-9, momentum=0.9, weight_decay=1e-4)
+
+
+def _descend(loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(prog="python -m armature.bench.steps", description=__doc__.split("\n")[0])
+    parser.add_argument("--only", default=",".join(PUBLISHED), help="architectures, separated by commas")
+    for name, default in (("rounds", 5), ("canvas", 512), ("batch", 2), ("threads", 1)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    given = parser.parse_args(arguments)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(given.threads)
+    table = Table(
+        title=f"training step, {given.batch} images of {given.canvas}x{given.canvas}, {given.threads} thread(s)",
+        caption=f"CPU time of the median of {given.rounds}"
+        + ("" if len(_precisions()) > 1 else "; no bf16 on this CPU"),
+    )
+    for column in ("architecture", "implementation", "precision", "ms a step", "of armature float32", "encode"):
+        table.add_column(column, justify="right" if column[0] in "moe" else "left")
+    for architecture in given.only.split(","):
+        _add(table, architecture, measure(architecture, given.canvas, given.batch, given.rounds))
+        gc.collect()
+    torch.set_num_threads(threads)
+    Console(width=None if Console().is_terminal else 110).print(table)
+    return 0
+
+
+def _add(table: Table, architecture: str, rows: list[Measured]) -> None:
+    for row in rows:
+        share = "" if row.encode != row.encode else f"{row.encode / row.step:.1%}"
+        ratio = f"{row.step / rows[0].step:.2f}x"
+        table.add_row(architecture, row.implementation, row.precision, f"{row.step * 1e3:,.0f}", ratio, share)
+    table.add_section()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
