@@ -1,6 +1,6 @@
 """Training steps of the published sizes, side by side with the packages that implement the same network.
 
-    python -m armature.bench.steps [--only keypoint_rcnn,yolo_pose] [--rounds 5] [--canvas 512] [--batch 2]
+    python -m armature.bench.steps [--only NAME,NAME] [--rounds 5] [--canvas 512] [--batch 2]
         [--threads 1]
 
 A step is forward, targets, losses, backward and the same optimizer (SGD with momentum); ways take turns, so that what
@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib
+import importlib.util
 import statistics
 import time
 from collections.abc import Callable
@@ -22,20 +24,15 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from armature import assembly, hardware
-from armature.bench import references
+from armature import assembly, config_folders, hardware
 from armature.configuration import compose
 from armature.data.dataset import KeypointDataset, collate
 from armature.structures import Batch
 
-#: Architectures as published, and who else publishes them as a package.
-PUBLISHED: dict[str, Callable[[Batch], tuple[nn.Module, references.Loss] | None] | None] = {
-    "keypoint_rcnn": references.torchvision_keypoint_rcnn,
-    "yolo_pose": references.ultralytics_yolov8n_pose,
-    "centernet": None,
-    "openpose": None,
-    "posted": None,
-}
+#: Where architectures live.
+_PACKAGE = "armature.architectures."
+#: What an architecture's ``reference.py`` gives: a network of another package, and the loss of one batch.
+Reference = Callable[[Batch], tuple[nn.Module, Callable[[], torch.Tensor]] | None]
 
 
 class Way(NamedTuple):
@@ -64,7 +61,7 @@ def measure(architecture: str, canvas: int, batch_size: int, rounds: int) -> lis
     dataset = KeypointDataset(data.train, data.canvas, data.geometry, data.seed)
     batch = collate([dataset[i] for i in range(batch_size)])
     batch.images = batch.images.float().div_(255)
-    ways = [*_ours(module, batch), *_theirs(PUBLISHED[architecture], batch)]
+    ways = [*_ours(module, batch), *_theirs(_reference(architecture), batch)]
     taken: list[list[tuple[float, float]]] = [[] for _ in ways]
     for turn in range(1 + rounds):
         for way, times in zip(ways, taken, strict=True):
@@ -100,9 +97,23 @@ def _ours(module: Any, batch: Batch) -> list[Way]:
     return [Way("armature", name, partial(step, name != "float32")) for name in _precisions()]
 
 
-def _theirs(build: Callable[[Batch], tuple[nn.Module, references.Loss] | None] | None, batch: Batch) -> list[Way]:
-    built = build(batch) if build else None
-    if built is None or build is None:
+def published() -> list[str]:
+    """Architectures with a config of their own name: the published size."""
+    return [name for name in config_folders.groups()["architecture"] if importlib.util.find_spec(_PACKAGE + name)]
+
+
+def _reference(architecture: str) -> tuple[str, Reference] | None:
+    """Name and builder of the package that implements the same network, where the architecture's folder tells."""
+    folder = _PACKAGE + architecture
+    if importlib.util.find_spec(folder) is None or importlib.util.find_spec(f"{folder}.reference") is None:
+        return None
+    found = importlib.import_module(f"{folder}.reference")
+    return found.NAME, found.build
+
+
+def _theirs(reference: tuple[str, Reference] | None, batch: Batch) -> list[Way]:
+    built = reference[1](batch) if reference else None
+    if built is None or reference is None:
         return []
     model, loss = built
     optimizer = _sgd(model)
@@ -113,8 +124,7 @@ def _theirs(build: Callable[[Batch], tuple[nn.Module, references.Loss] | None] |
         _descend(total, optimizer)
         return float("nan")
 
-    name = build.__name__.split("_")[0]
-    return [Way(name, precision, partial(step, precision != "float32")) for precision in _precisions()]
+    return [Way(reference[0], precision, partial(step, precision != "float32")) for precision in _precisions()]
 
 
 def _sgd(model: nn.Module) -> torch.optim.Optimizer:
@@ -132,7 +142,7 @@ def _descend(loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Prints the table."""
     parser = argparse.ArgumentParser(prog="python -m armature.bench.steps", description=__doc__.split("\n")[0])
-    parser.add_argument("--only", default=",".join(PUBLISHED), help="architectures, separated by commas")
+    parser.add_argument("--only", default=",".join(published()), help="architectures, separated by commas")
     for name, default in (("rounds", 5), ("canvas", 512), ("batch", 2), ("threads", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args(arguments)
