@@ -1,6 +1,6 @@
 """Training steps of the published sizes, side by side with the packages that implement the same network.
 
-    python -m armature.bench.steps [--only NAME,NAME] [--rounds 5] [--canvas 512] [--batch 2]
+    python -m armature.bench.steps [--only NAME,NAME] [--rounds 3] [--canvas 384] [--batch 1]
         [--threads 1]
 
 A step is forward, targets, losses, backward and the same optimizer (SGD with momentum); ways take turns, so that what
@@ -143,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Prints the table."""
     parser = argparse.ArgumentParser(prog="python -m armature.bench.steps", description=__doc__.split("\n")[0])
     parser.add_argument("--only", default=",".join(published()), help="architectures, separated by commas")
-    for name, default in (("rounds", 5), ("canvas", 512), ("batch", 2), ("threads", 1)):
+    for name, default in (("rounds", 3), ("canvas", 384), ("batch", 1), ("threads", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args(arguments)
     threads = torch.get_num_threads()
