@@ -47,6 +47,14 @@ def main(overrides: Sequence[str] = ()) -> int:
     return 0
 
 
+def first_batch(module: Any, data: Any) -> Batch:
+    """The first training batch, as a network gets it: float images in the module's memory layout."""
+    dataset = KeypointDataset(data.train, data.canvas, data.geometry, data.seed)
+    batch = collate([dataset[i] for i in range(data.batch_size)])
+    batch.images = batch.images.float().div_(255).contiguous(memory_format=module.layout)
+    return batch
+
+
 def _median(work: Callable[[], Any]) -> float:
     """Seconds of one call, or what the call says it took: the median of ``RUNS``, after ``WARM`` that do not count."""
     times = []
@@ -59,10 +67,8 @@ def _median(work: Callable[[], Any]) -> float:
 
 def _parts(module: Any, data: Any, half: bool) -> list[tuple[str, int, str, Callable[[], Any]]]:
     """(name, images a call, where it runs, the call)."""
-    dataset = KeypointDataset(data.train, data.canvas, data.geometry, data.seed)
-    batch = collate([dataset[i] for i in range(data.batch_size)])
-    size = len(batch.images)
-    batch.images = batch.images.float().div_(255).contiguous(memory_format=module.layout)
+    batch = first_batch(module, data)
+    dataset, size = KeypointDataset(data.train, data.canvas, data.geometry, data.seed), len(batch.images)
     return [*_loading(data, dataset), *_training(module, batch, size, half), *_judging(module, data, batch, size, half)]
 
 

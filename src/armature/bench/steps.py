@@ -25,14 +25,14 @@ from rich.table import Table
 from torch import nn
 
 from armature import assembly, config_folders, hardware
+from armature.bench.pipeline import first_batch
 from armature.configuration import compose
-from armature.data.dataset import KeypointDataset, collate
 from armature.structures import Batch
 
 #: Where architectures live.
 _PACKAGE = "armature.architectures."
-#: What an architecture's ``reference.py`` gives: a network of another package, and the loss of one batch.
-Reference = Callable[[Batch], tuple[nn.Module, Callable[[], torch.Tensor]] | None]
+#: What an architecture's ``reference.py`` gives for our network and a batch: another package's and its loss.
+Reference = Callable[[nn.Module, Batch], tuple[nn.Module, Callable[[], torch.Tensor]] | None]
 
 
 class Way(NamedTuple):
@@ -57,11 +57,8 @@ def measure(architecture: str, canvas: int, batch_size: int, rounds: int) -> lis
     sizes = [f"data.canvas=[{canvas},{canvas}]", f"data.batch_size={batch_size}", "data.workers=0"]
     config = compose("train", [f"architecture={architecture}", "optimizer=sgd", *sizes])
     module, data = assembly.assemble(config), assembly.data(config)
-    assert data.train is not None
-    dataset = KeypointDataset(data.train, data.canvas, data.geometry, data.seed)
-    batch = collate([dataset[i] for i in range(batch_size)])
-    batch.images = batch.images.float().div_(255)
-    ways = [*_ours(module, batch), *_theirs(_reference(architecture), batch)]
+    batch = first_batch(module, data)
+    ways = [*_ours(module, batch), *_theirs(_reference(architecture), module.model, batch)]
     taken: list[list[tuple[float, float]]] = [[] for _ in ways]
     for turn in range(1 + rounds):
         for way, times in zip(ways, taken, strict=True):
@@ -80,7 +77,6 @@ def _precisions() -> list[str]:
 
 
 def _ours(module: Any, batch: Batch) -> list[Way]:
-    batch.images = batch.images.contiguous(memory_format=module.layout)
     model = module.model.train()
     optimizer = _sgd(model)
 
@@ -111,8 +107,8 @@ def _reference(architecture: str) -> tuple[str, Reference] | None:
     return found.NAME, found.build
 
 
-def _theirs(reference: tuple[str, Reference] | None, batch: Batch) -> list[Way]:
-    built = reference[1](batch) if reference else None
+def _theirs(reference: tuple[str, Reference] | None, ours: nn.Module, batch: Batch) -> list[Way]:
+    built = reference[1](ours, batch) if reference else None
     if built is None or reference is None:
         return []
     model, loss = built

@@ -18,16 +18,16 @@ from armature.structures import Batch
 NAME = "ultralytics"
 
 
-def build(batch: Batch) -> tuple[nn.Module, Callable[[], Tensor]] | None:
-    """ultralytics' YOLOv8n-pose with its own losses; None where it is not installed."""
+def build(model: nn.Module, batch: Batch) -> tuple[nn.Module, Callable[[], Tensor]] | None:
+    """ultralytics' YOLOv8n-pose with its own losses; None where it is not installed. ``model`` is left as it is."""
     if importlib.util.find_spec("ultralytics") is None:
         return None
     from ultralytics.cfg import get_cfg  # type: ignore[import-not-found, unused-ignore]
     from ultralytics.nn.tasks import PoseModel  # type: ignore[import-not-found, unused-ignore]
 
     people = batch.instances
-    model = PoseModel("yolov8n-pose.yaml", data_kpt_shape=(people.keypoints.shape[2], 3), verbose=False).train()
-    model.args = get_cfg()
+    theirs = PoseModel("yolov8n-pose.yaml", data_kpt_shape=(people.keypoints.shape[2], 3), verbose=False).train()
+    theirs.args = get_cfg()
     height, width = batch.images.shape[-2:]
     size = torch.tensor([width, height])
     image, _ = people.valid.nonzero().unbind(1)
@@ -40,4 +40,4 @@ def build(batch: Batch) -> tuple[nn.Module, Callable[[], Tensor]] | None:
         "bboxes": torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1) / size.repeat(2),
         "keypoints": torch.cat([points / size, visibility], -1),
     }
-    return model, lambda: model.loss(given)[0].sum()
+    return theirs, lambda: theirs.loss(given)[0].sum()
