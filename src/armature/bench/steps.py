@@ -144,27 +144,32 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     threads = torch.get_num_threads()
     torch.set_num_threads(given.threads)
-    table = Table(
-        title=f"training step, {given.batch} images of {given.canvas}x{given.canvas}, {given.threads} thread(s)",
-        caption=f"CPU time of the median of {given.rounds}"
-        + ("" if len(_precisions()) > 1 else "; no bf16 on this CPU"),
-    )
-    for column in ("architecture", "implementation", "precision", "ms a step", "of armature float32", "encode"):
-        table.add_column(column, justify="right" if column[0] in "moe" else "left")
+    console = Console(width=None if Console().is_terminal else 110)
+    console.print(f"training step, {given.batch} image(s) of {given.canvas}x{given.canvas}, {given.threads} thread(s)")
     for architecture in given.only.split(","):
-        _add(table, architecture, measure(architecture, given.canvas, given.batch, given.rounds))
+        console.print(_table(architecture, measure(architecture, given.canvas, given.batch, given.rounds)))
         gc.collect()
+    console.print(f"CPU time, median of {given.rounds}" + ("" if hardware.cpu_has_bf16() else "; no bf16 on this CPU"))
     torch.set_num_threads(threads)
-    Console(width=None if Console().is_terminal else 110).print(table)
     return 0
 
 
-def _add(table: Table, architecture: str, rows: list[Measured]) -> None:
+def _table(architecture: str, rows: list[Measured]) -> Table:
+    table = Table(box=None)
+    for column, width in (
+        (architecture, 16),
+        ("precision", 10),
+        ("ms a step", 10),
+        ("of float32 here", 16),
+        ("targets", 8),
+    ):
+        table.add_column(column, justify="right" if column[0] in "mot" else "left", min_width=width)
     for row in rows:
         share = "" if row.encode != row.encode else f"{row.encode / row.step:.1%}"
-        ratio = f"{row.step / rows[0].step:.2f}x"
-        table.add_row(architecture, row.implementation, row.precision, f"{row.step * 1e3:,.0f}", ratio, share)
-    table.add_section()
+        table.add_row(
+            row.implementation, row.precision, f"{row.step * 1e3:,.0f}", f"{row.step / rows[0].step:.2f}x", share
+        )
+    return table
 
 
 if __name__ == "__main__":

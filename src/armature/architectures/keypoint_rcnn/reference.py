@@ -26,9 +26,7 @@ def build(model: nn.Module, batch: Batch) -> tuple[nn.Module, Callable[[], Tenso
     height, width = batch.images.shape[-2:]
     trunk = resnet_fpn_backbone(backbone_name="resnet50", weights=None, trainable_layers=3)
     for name, norm in trunk.body.named_modules():
-        if name.endswith(
-            "bn3"
-        ):  # frozen norms tame no random kernels: activations would grow block by block
+        if name.endswith("bn3"):  # frozen norms tame no random kernels: activations would grow block by block
             norm.weight.zero_()
     theirs = KeypointRCNN(trunk, 2, min_size=min(height, width), max_size=max(height, width)).train()
     model.load_state_dict(convert(theirs.state_dict()))
