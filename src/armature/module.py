@@ -36,7 +36,7 @@ class PoseModule(pl.LightningModule):
         flip_test: predict on the mirrored image too, merged by the codec.
         multi_scale: predicts people at several sizes of the images; None at the canvas's own.
         proposals: batch -> boxes from elsewhere, for networks with a second stage; None lets them find their own.
-        channels_last: lay images and kernels out as NHWC (faster on CPUs and tensor cores, same numbers).
+        channels_last: lay images and kernels out as NHWC: for bf16 and tensor cores; not faster everywhere.
         compile: torch.compile the network.
         schedule_epochs: epochs that the schedule spans; None means the trainer's max_epochs.
     """
