@@ -119,6 +119,26 @@ def test_a_step_with_people_reaches_every_parameter(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
+def test_a_step_and_a_prediction_in_mixed_precision(name: str) -> None:
+    """As ``precision: auto`` runs them on hardware with bf16; torch emulates it elsewhere."""
+    model, codec, loss = parts(name)
+    batch = drawn(2, (1, 3))
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = model.train()(batch.images, batch.instances)
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            targets = codec.encode({k: v.detach().float() for k, v in outputs.items()}, batch)
+        losses = loss(outputs, targets)
+    losses["total"].backward()
+    assert all(torch.isfinite(v) for v in losses.values()), losses
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    with torch.inference_mode():
+        with torch.autocast("cpu", torch.bfloat16):
+            upright, flipped = (model.eval()(images) for images in (batch.images, batch.images.flip(-1)))
+        found = codec.decode(codec.unflip(upright, flipped), (2, *SIZE))
+    assert len(found) == 2 and all(torch.isfinite(people.keypoints).all() for people in found)
+
+
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("training", [True, False])
 def test_nobody_in_the_batch_is_a_finite_loss_that_can_be_learned_from(name: str, training: bool) -> None:
     model, codec, loss = parts(name)

@@ -88,3 +88,12 @@ def test_its_state_survives_saving() -> None:
     steps(again, twice, 1)
     for a, b in zip(once.parameters(), twice.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=0, rtol=0)
+
+
+def test_large_matrices_in_bfloat16_are_orthogonal_to_its_rounding() -> None:
+    matrices = torch.randn(1, 256, 600, generator=torch.Generator().manual_seed(3))
+    exact, half = orthogonal(matrices), orthogonal(matrices, half=True)
+    assert half.dtype == torch.float32
+    assert float((half - exact).norm() / exact.norm()) < 0.03
+    values = torch.linalg.svdvals(half)
+    assert float(values.min()) > 0.6 and float(values.max()) < 1.3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 _BF16 = ("amx_bf16", "avx512_bf16")
 
 
+@functools.cache
 def cpu_has_bf16() -> bool:
     """Whether this CPU multiplies bf16 in hardware (AMX or AVX-512 BF16 on x86, BF16 on ARM)."""
     try:
@@ -21,10 +23,15 @@ def cpu_has_bf16() -> bool:
     return any(flag in words for flag in _BF16) or (platform.machine() == "aarch64" and "bf16" in words)
 
 
+def multiplies_bf16(device: str) -> bool:
+    """Whether devices of this type (torch's name) multiply bf16 in hardware."""
+    return torch.cuda.is_bf16_supported() if device == "cuda" else device == "cpu" and cpu_has_bf16()
+
+
 def precision(accelerator: str) -> str:
     """Lightning's name of the fastest precision that trains safely here: ``bf16-mixed`` or ``32-true``."""
     on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
-    fast = torch.cuda.is_bf16_supported() if on_gpu and torch.cuda.is_available() else cpu_has_bf16()
+    fast = multiplies_bf16("cuda" if on_gpu and torch.cuda.is_available() else "cpu")
     return "bf16-mixed" if fast else "32-true"
 
 

@@ -101,7 +101,7 @@ class PoseModule(pl.LightningModule):
     @torch.no_grad()
     def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:
         """The codec's targets in float32, whatever the network's precision."""
-        with self.clock.span("encode"), torch.autocast(self.device.type, enabled=False):
+        with self.clock.span("encode"), _exactly(batch.images):
             return self.codec.encode({name: value.detach().float() for name, value in outputs.items()}, batch)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -121,7 +121,7 @@ class PoseModule(pl.LightningModule):
                 return self.multi_scale(self.predict_outputs, self.codec, images)
         with self.clock.span("network"):
             outputs = self.predict_outputs(images, given)
-        with self.clock.span("decode"):
+        with self.clock.span("decode"), _exactly(images):
             return self.codec.decode(outputs, (images.shape[0], images.shape[2], images.shape[3]))
 
     def predict_outputs(self, images: Tensor, given: Instances | None = None) -> Outputs:
@@ -131,7 +131,9 @@ class PoseModule(pl.LightningModule):
             return outputs
         if given is not None:
             given = replace(given, boxes=mirrored(given.boxes, images.shape[-1]))
-        return self.codec.unflip(outputs, self.network(images.flip(-1), given))
+        flipped = self.network(images.flip(-1), given)
+        with _exactly(images):
+            return self.codec.unflip(outputs, flipped)
 
     # ------------------------------------------------------------------ validation
 
@@ -180,3 +182,8 @@ class PoseModule(pl.LightningModule):
         if self.schedule_epochs is None or not epochs or epochs < 0:
             return total
         return round(total / epochs * self.schedule_epochs)
+
+
+def _exactly(images: Tensor) -> torch.autocast:
+    """No autocast on the images' device: codecs compute in the precision of the numbers they are given."""
+    return torch.autocast(images.device.type, enabled=False)

@@ -49,7 +49,9 @@ class MultiScale:
         if scale != 1:
             images = F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
         back = torch.diag(torch.tensor([width / size[1], height / size[0], 1.0]))
-        return [people.transform(back) for people in codec.decode(predict(images), (len(images), *size))]
+        outputs = predict(images)
+        with torch.autocast(images.device.type, enabled=False):
+            return [people.transform(back) for people in codec.decode(outputs, (len(images), *size))]
 
     def _merged(self, found: list[Poses]) -> Poses:
         fields = ("keypoints", "keypoint_scores", "boxes", "scores")

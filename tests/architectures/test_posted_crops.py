@@ -131,3 +131,24 @@ def test_bad_arguments_are_told() -> None:
         Jitter(scale=1.5)
     with pytest.raises(ConfigError, match="kind"):
         Refiner(kind="projective")  # type: ignore[arg-type]
+
+
+def test_places_are_exact_under_autocast() -> None:
+    boxes = torch.tensor([[10.3, 20.7, 50.1, 97.9], [3.2, 5.1, 90.4, 120.6]])
+    images, which = torch.rand(2, 3, 128, 128), torch.tensor([0, 1])
+    points = torch.rand(2, 5, 2)
+    maps = crops.crops_of(boxes, 1.25, (64, 64), "stretch")
+
+    def everything() -> list[torch.Tensor]:
+        return [
+            crops.sample(images, maps, which, (64, 64)),
+            crops.apply(maps, points),
+            crops.compose(maps, crops.inverse(maps)),
+            crops.Jitter(0.0, 0.0, 0.0)(maps),
+        ]
+
+    plain = everything()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = everything()
+    for a, b in zip(plain, half, strict=True):
+        torch.testing.assert_close(a, b)

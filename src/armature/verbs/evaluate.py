@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
+from armature import memory
 from armature.building import build
 from armature.errors import ConfigError
 from armature.evaluation.judge import Judge
@@ -29,6 +30,7 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
     Raises:
         UserError: neither a run nor files were given, or they cannot be read.
     """
+    memory.keep_freed()
     if config.run and (config.predictions or config.annotations):
         raise ConfigError("evaluate takes run=... or predictions=... with annotations=..., not both")
     if config.run:

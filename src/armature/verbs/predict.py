@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
+from armature import memory
+
 SUMMARY = "find people on pictures with a trained run; draws them and writes COCO results"
 EXAMPLES = """
 armature predict run=runs/default/RUN source=photos
@@ -17,6 +19,7 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
     Raises:
         UserError: no such run, no picture in the source, or nothing can be written.
     """
+    memory.keep_freed()
     from armature import predicting, restoring
 
     pictures = predicting.pictures(config.source)

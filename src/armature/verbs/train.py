@@ -6,7 +6,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import seed_everything
 
-from armature import assembly, conclusion, provenance, run_folder
+from armature import assembly, conclusion, memory, provenance, run_folder
 from armature.building import build
 from armature.configuration import save_text
 from armature.data.datamodule import KeypointData
@@ -35,6 +35,7 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
         UserError: what is the user's to mend, before training wherever it can be known before.
         Interrupted: Ctrl-C; the run can be resumed.
     """
+    memory.keep_freed()
     torch.set_float32_matmul_precision("high")
     resumed, config = merged(config.resume, overrides) if config.resume else (None, config)
     expectation.check(config.expected)

@@ -1,13 +1,16 @@
 """The spatial transformer: from people's boxes to upright crops, differentiable in both (Jaderberg et al. 2015).
 
 A crop is an affine map (2x3) from crop units, 0 to 1 from its left and upper edge to its right and lower one, to canvas
-px. It may be turned. Pixel i of n is centred at (i + 0.5) / n, on the canvas and in the crop.
+px. It may be turned. Pixel i of n is centred at (i + 0.5) / n, on the canvas and in the crop. Everything here is
+computed in the precision it is given in: under autocast a product of matrices would round places to half a pixel.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +22,19 @@ from armature.layers.convolutions import conv_norm_relu
 
 Aspect = Literal["stretch", "keep"]
 Border = Literal["border", "zeros"]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _exact(function: _Function) -> _Function:
+    """The function without autocast on the devices of its tensors."""
+
+    @functools.wraps(function)
+    def without(*args: Any, **kwargs: Any) -> Any:
+        device = next(value.device.type for value in args if isinstance(value, Tensor))
+        with torch.autocast(device, enabled=False):
+            return function(*args, **kwargs)
+
+    return without  # type: ignore[return-value]
 
 
 def crops_of(
@@ -51,6 +67,7 @@ class Jitter:
             raise ConfigError(f"Jitter: 0 <= scale < 1, shift and rotation at least 0; found {scale, shift, rotation}")
         self.shift, self.scale, self.rotation = shift, scale, rotation
 
+    @_exact
     def __call__(self, crops: Float[Tensor, "R 2 3"]) -> Float[Tensor, "R 2 3"]:
         draw = torch.rand(len(crops), 4, device=crops.device) * 2 - 1
         size = crops[:, :, :2].norm(dim=1)
@@ -100,6 +117,7 @@ class Refiner(nn.Module):
         return torch.cat([linear, ((1 + theta[:, :, 2] - linear.sum(-1)) / 2)[..., None]], -1)
 
 
+@_exact
 def sample(
     images: Float[Tensor, "B c H W"],
     crops: Float[Tensor, "R 2 3"],
@@ -107,10 +125,7 @@ def sample(
     size: tuple[int, int],
     border: Border = "border",
 ) -> Float[Tensor, "R c h w"]:
-    """The pictures in crops of images ``which``, bilinear; gradients reach images and crops.
-
-    In float32 whatever the precision: places to a tenth of a pixel are not to be rounded to whole ones.
-    """
+    """The pictures in crops of images ``which``, bilinear; gradients reach images and crops."""
     height, width = images.shape[-2:]
     scale = crops.new_tensor([2 / width, 2 / height])[:, None]
     # Crop units are (x + 1) / 2 of affine_grid's, canvas px likewise of grid_sample's: both without corners aligned.
@@ -122,17 +137,18 @@ def sample(
     before = (which[:, None] == which).tril(-1).sum(1)
     side_by_side = grid.new_zeros(len(images), int(before.max()) + 1, *grid.shape[1:])
     side_by_side = side_by_side.index_put((which, before), grid)
-    with torch.autocast(images.device.type, enabled=False):
-        seen = F.grid_sample(images.float(), side_by_side.flatten(1, 2), padding_mode=border, align_corners=False)
+    seen = F.grid_sample(images.float(), side_by_side.flatten(1, 2), padding_mode=border, align_corners=False)
     return seen.unflatten(2, (-1, size[0])).movedim(2, 1)[which, before]
 
 
+@_exact
 def compose(outer: Float[Tensor, "R 2 3"], inner: Float[Tensor, "R 2 3"]) -> Float[Tensor, "R 2 3"]:
     """First ``inner``, then ``outer``."""
     linear, shift = outer[:, :, :2], outer[:, :, 2:]
     return torch.cat([linear @ inner[:, :, :2], linear @ inner[:, :, 2:] + shift], -1)
 
 
+@_exact
 def apply(maps: Float[Tensor, "R 2 3"], points: Float[Tensor, "*s R n 2"]) -> Float[Tensor, "*s R n 2"]:
     """Points of crop units on the canvas."""
     return points @ maps[:, :, :2].mT + maps[:, None, :, 2]
