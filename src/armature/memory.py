@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-#: Options of mallopt(3): size at the heap's end above which it is given back, how much more is asked for than is needed,
+#: Options of mallopt(3): size at the heap's end above which it is given back, how much more is asked for than needed, and
 #: how many blocks may live outside the heap.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 _NEVER, _PAD = 2**31 - 1, 64 << 20
@@ -25,7 +25,7 @@ def keep_freed() -> bool:
         return False
     libc = ctypes.CDLL(None)
     options = {_MMAP_MAX: 0, _TRIM_THRESHOLD: _NEVER, _TOP_PAD: _PAD}
-    return all([libc.mallopt(option, value) == 1 for option, value in options.items()])
+    return all(libc.mallopt(option, value) == 1 for option, value in options.items())
 
 
 def _settled(environment: os._Environ[str] | dict[str, str]) -> bool:

@@ -1,8 +1,8 @@
 """Muon (Jordan et al. 2024): momentum whose singular values are made equal, for kernels and matrices.
 
 Ours and not timm's, because timm's multiplies in bfloat16 whatever the hardware: on a CPU without bfloat16 instructions
-nine tenths of a step of the default network went there (experiments/LOG.md). Ours takes bfloat16 for large matrices where
-the hardware multiplies it, and float32 elsewhere. The rule is the same, and tested to be.
+nine tenths of a step of the default network went there (experiments/LOG.md). Ours takes bfloat16 for large matrices
+where the hardware multiplies it, and float32 elsewhere. The rule is the same, and tested to be.
 """
 
 from __future__ import annotations
