@@ -7,8 +7,8 @@ import os
 import platform
 import sys
 
-#: Options of mallopt(3): size at the heap's end above which it is given back, how much more is asked for than needed, and
-#: how many blocks may live outside the heap.
+#: Options of mallopt(3): size at the heap's end above which it is given back, how much more is asked for than needed,
+#: and how many blocks may live outside the heap.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 _NEVER, _PAD = 2**31 - 1, 64 << 20
 
