@@ -93,3 +93,14 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         Transformer(10, 4)
     with pytest.raises(ConfigError, match="decoder layer"):
         Transformer(decoder=0)
+
+
+def test_attention_is_the_same_while_it_learns() -> None:
+    """Step by step with gradients on a CPU, fused without; dropout aside."""
+    attend = stirred(Attention(16, 4, 0.5))
+    query, key = torch.randn(3, 5, 16), torch.randn(3, 9, 16)
+    with torch.no_grad():
+        fused = attend(query, key, key)
+    torch.testing.assert_close(attend(query, key, key), fused)
+    attend.train()
+    assert not torch.equal(attend(query, key, key), attend(query, key, key)), "dropout is drawn anew"

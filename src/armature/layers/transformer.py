@@ -112,8 +112,21 @@ class Attention(nn.Module):
             for layer, x in ((self.query, query), (self.key, key), (self.value, value))
         )
         dropout = self.dropout if self.training else 0.0
-        seen = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        seen = _attended(q, k, v, dropout)
         return self.merge(seen.transpose(1, 2).flatten(2))
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor, dropout: float) -> Tensor:
+    """Values (R h T d) weighted by how well their keys fit the queries (R h Q d).
+
+    On a CPU that learns, step by step: the backward pass of torch's fused one takes five to ten times as long in
+    bfloat16 for tokens as few as a crop's (experiments/LOG.md).
+    """
+    if query.device.type != "cpu" or not torch.is_grad_enabled():
+        return F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+    fit = (query * query.shape[-1] ** -0.5) @ key.mT
+    weight = fit.float().softmax(-1).to(value.dtype)
+    return (F.dropout(weight, dropout) if dropout else weight) @ value
 
 
 class FeedForward(nn.Sequential):

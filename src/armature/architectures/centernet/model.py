@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from armature.errors import ConfigError
 from armature.structures import Instances, Outputs, Skeleton
 
 #: Bias that makes a fresh heatmap say 0.1 everywhere (Zhou et al. 2019; Lin et al. 2017, RetinaNet, section 4.1).
@@ -23,7 +24,8 @@ class CenterNet(nn.Module):
         backbone: images -> feature levels; has ``channels``.
         neck: called with the backbone's channels; levels -> one map; has ``channels``. None: the backbone's maps are
             those of several stacks, all of one size, and each gets heads of its own (intermediate supervision).
-        head_channels: width of each head's hidden 3x3 convolution (256 in the released DLA-34 and Hourglass-104).
+        head_channels: width of each head's hidden 3x3 convolution (256 in the released DLA-34 and Hourglass-104), or a
+            width for each of them by name.
         divisor: canvas sides that the backbone needs to be multiples of (32 for DLA-34, 128 for Hourglass-104); other
             canvases are continued below and to the right by their border, and the maps cut off again.
         subpixel: cells across and down that each cell of the features answers for, by channels of the last convolution
@@ -33,6 +35,9 @@ class CenterNet(nn.Module):
         center (B 1 h w), size (B 2 h w) as width and height, offset (B 2 h w) of the centre in its cell,
         joints (B K 2 h w) from the cell's corner, heatmaps (B K h w), joint_offset (B 2 h w) in the joint's cell;
         with S > 1 stacks each has a leading dimension S, the last one best.
+
+    Raises:
+        ConfigError: head_channels that lack a head or name one that is none.
     """
 
     def __init__(
@@ -40,7 +45,7 @@ class CenterNet(nn.Module):
         skeleton: Skeleton,
         backbone: nn.Module,
         neck: Callable[[Sequence[int]], nn.Module] | None,
-        head_channels: int = 64,
+        head_channels: int | Mapping[str, int] = 64,
         divisor: int = 1,
         subpixel: int = 1,
     ) -> None:
@@ -59,7 +64,8 @@ class CenterNet(nn.Module):
             "heatmaps": self.keypoints,
             "joint_offset": 2,
         }
-        *early, last = (_heads(width, head_channels, outputs, subpixel) for width in widths)
+        hidden = _each(head_channels, outputs)
+        *early, last = (_heads(width, hidden, outputs, subpixel) for width in widths)
         self.heads, self.early_heads = last, nn.ModuleList(early)
 
     def forward(self, images: Float[Tensor, "B 3 H W"], instances: Instances | None = None) -> Outputs:
@@ -75,8 +81,19 @@ class CenterNet(nn.Module):
         return outputs
 
 
-def _heads(channels: int, hidden: int, outputs: dict[str, int], subpixel: int) -> nn.ModuleDict:
-    heads = nn.ModuleDict({name: _head(channels, hidden, count, subpixel) for name, count in outputs.items()})
+def _each(hidden: int | Mapping[str, int], outputs: Mapping[str, int]) -> dict[str, int]:
+    """A width for each head."""
+    widths = dict.fromkeys(outputs, hidden) if isinstance(hidden, int) else dict(hidden)
+    if set(widths) != set(outputs):
+        raise ConfigError(
+            f"model.head_channels: one width for all heads, or one for each of {', '.join(outputs)}; "
+            f"found {', '.join(widths)}"
+        )
+    return widths
+
+
+def _heads(channels: int, hidden: Mapping[str, int], outputs: Mapping[str, int], subpixel: int) -> nn.ModuleDict:
+    heads = nn.ModuleDict({name: _head(channels, hidden[name], out, subpixel) for name, out in outputs.items()})
     for name in ("center", "heatmaps"):
         nn.init.constant_(heads[name][2].bias, _RARE)  # type: ignore[index, arg-type]
     return heads
