@@ -1,9 +1,12 @@
 """CenterNet's codec: what it encodes it decodes, in every frame and mirror."""
 
+import pytest
 import torch
 
 from armature.architectures.centernet.codec import CenterNetCodec
 from armature.architectures.protocol import synthetic_batch
+from armature.building import build
+from armature.configuration import compose
 from armature.losses.focal import GaussianFocal
 from armature.skeletons import load
 from armature.structures import Batch, Instances, Outputs
@@ -149,3 +152,26 @@ def test_the_joints_may_have_a_say_in_the_score() -> None:
     perfect["heatmaps"] -= 8.0
     first, second = (codec.decode(perfect, (1, 128, 96))[0] for codec in (alone, both))
     torch.testing.assert_close(second.scores, first.scores * second.keypoint_scores.mean(-1))
+
+
+@pytest.mark.parametrize("subcell", ["offset", "centroid"])
+def test_finer_heatmaps_place_joints_finer(subcell: str) -> None:
+    """Centres at stride 4, joints at stride 2, on a canvas that neither divides."""
+    size = (126, 130)
+    codec = build(compose("train", [f"codec.subcell={subcell}"]).codec)
+    batch = synthetic_batch(17, size)
+    fine, coarse = ((1, -(-size[0] // s), -(-size[1] // s)) for s in (2, 4))
+
+    def empty(*channels: int, at: tuple[int, int, int]) -> torch.Tensor:
+        return torch.zeros(len(batch.images), *channels, *at[1:])
+
+    outputs = {name: empty(2, at=coarse) for name in ("size", "offset")}
+    outputs |= {"center": empty(1, at=coarse), "joints": empty(17, 2, at=coarse)}
+    outputs |= {"heatmaps": empty(17, at=fine), "joint_offset": empty(2, at=fine)}
+    ideal = codec.ideal(outputs, codec.encode(outputs, batch))
+    ideal["joints"] = ideal["joints"] + 0.3  # regressions are off, peaks are not
+    for b, people in enumerate(codec.decode(ideal, (len(batch.images), *size))):
+        for slot in batch.instances.valid[b].nonzero().flatten():
+            seen = batch.instances.visibility[b, slot] > 0
+            away = (people.keypoints[:, seen] - batch.instances.keypoints[b, slot, seen]).norm(dim=-1).median(1).values
+            assert float(away.min()) < (0.05 if subcell == "offset" else 2**0.5)

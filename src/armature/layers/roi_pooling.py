@@ -12,7 +12,7 @@ from torchvision.ops import roi_align
 
 from armature.ops.roi_windows import separable_roi_align
 
-#: Maps of at most so many cells are pooled by products of matrices on a CPU: eight times as fast there, backward included.
+#: Maps of at most so many cells are pooled by products of matrices on CPUs, where torchvision's gradient is slow.
 _SMALL = 2048
 
 

@@ -1,4 +1,4 @@
-"""RoIAlign as products of small matrices: for small feature maps, whose gradient torchvision computes slowly on a CPU."""
+"""RoIAlign by products of small matrices: for small feature maps, where torchvision is slow on CPUs."""
 
 from __future__ import annotations
 

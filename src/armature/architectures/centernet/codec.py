@@ -1,4 +1,7 @@
-"""Between people and CenterNet's six maps (Zhou et al. 2019, sections 3-5); everything inside is in cells."""
+"""Between people and CenterNet's six maps (Zhou et al. 2019, sections 3-5).
+
+Everything inside is in cells of the centres' maps but what concerns the joints' own, which may be finer.
+"""
 
 from __future__ import annotations
 
@@ -85,32 +88,41 @@ class CenterNetCodec:
 
     def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:
         """Targets of all six maps; regressions are supervised near centres, heatmaps outside ``ignore``."""
-        size = outputs["center"].shape[-2:]
-        stride = stride_of(batch.images.shape[-1], size[1])
+        people = batch.instances
+        labelled = (people.visibility > 0) & people.valid[..., None]
+        return self._of_centres(outputs, batch, labelled) | self._of_joints(outputs, batch, labelled)
+
+    def _of_centres(self, outputs: Outputs, batch: Batch, labelled: Tensor) -> dict[str, Target]:
+        """Targets of centres, and of size, offset and joints around them."""
+        size, stride = _grid(outputs["center"], batch)
         people = batch.instances
         boxes, joints = people.boxes / stride, (people.keypoints - self.shift) / stride
         centres = (boxes[..., :2] + boxes[..., 2:]) / 2
-        labelled = (people.visibility > 0) & people.valid[..., None]
-        ignored = ignored_cells(batch.ignore, (size[0], size[1]))
-        heat = self._heat(boxes, centres, joints, labelled, people.valid, size)
+        heat = self._heat(boxes, centres[:, :, None], people.valid[..., None], size)
+        areas = people.areas / stride**2
+        return {"center": Target(heat, _weight(heat, ignored_cells(batch.ignore, size)))} | self._at_centre(
+            boxes, centres, joints, labelled, areas, people.valid, size
+        )
+
+    def _of_joints(self, outputs: Outputs, batch: Batch, labelled: Tensor) -> dict[str, Target]:
+        """Targets of the joints' heatmaps and of where they lie in their cells."""
+        size, stride = _grid(outputs["heatmaps"], batch)
+        people = batch.instances
+        boxes, joints = people.boxes / stride, (people.keypoints - self.shift) / stride
+        heat = self._heat(boxes, joints, labelled, size)
         # Joints are in the box of a person without any labelled one, but nobody said where.
         silent = people.valid & ~labelled.any(-1)
-        unlabelled = ignored | cells_inside(boxes, silent, (size[0], size[1]))
-        at_centre = self._at_centre(boxes, centres, joints, labelled, people.areas / stride**2, people.valid, size)
-        return at_centre | {
-            "center": Target(heat[:, :1], _weight(heat[:, :1], ignored)),
-            "heatmaps": Target(heat[:, 1:], _weight(heat[:, 1:], unlabelled)),
+        unlabelled = ignored_cells(batch.ignore, size) | cells_inside(boxes, silent, size)
+        return {
+            "heatmaps": Target(heat, _weight(heat, unlabelled)),
             "joint_offset": _joint_offsets(joints, labelled, size, self.reach),
         }
 
-    def _heat(
-        self, boxes: Tensor, centres: Tensor, joints: Tensor, labelled: Tensor, valid: Tensor, size: torch.Size
-    ) -> Tensor:
-        """(B 1+K h w): the centre's gaussian and the joints', all with the person's own radius."""
+    def _heat(self, boxes: Tensor, points: Tensor, on: Tensor, size: tuple[int, int]) -> Tensor:
+        """(B C h w): gaussians at the people's points (B M C 2), all with the person's own radius."""
         radii = box_radius((boxes[..., 2:] - boxes[..., :2]).flip(-1), self.overlap, self.radius).floor()
-        points = torch.cat([centres[:, :, None], joints], 2).floor().long()
-        on = torch.cat([valid[..., None], labelled], 2)
-        return splat(points, radii, on & _on_grid(points, size), (size[0], size[1]))
+        cells = points.floor().long()
+        return splat(cells, radii, on & _on_grid(cells, size), size)
 
     def _at_centre(
         self,
@@ -120,11 +132,11 @@ class CenterNetCodec:
         labelled: Tensor,
         areas: Tensor,
         valid: Tensor,
-        size: torch.Size,
+        size: tuple[int, int],
     ) -> dict[str, Target]:
         """Size, offset and joints at the cells that belong to a centre, distances from each cell's own corner."""
-        owner = owners(centres, boxes, valid, (size[0], size[1]), self.reach).flatten(1)
-        corner = corners((size[0], size[1]), boxes)
+        owner = owners(centres, boxes, valid, size, self.reach).flatten(1)
+        corner = corners(size, boxes)
         owned = (owner >= 0).float().unflatten(1, size)[:, None]
 
         def dense(values: Tensor) -> Tensor:
@@ -160,7 +172,8 @@ class CenterNetCodec:
         centre = corner + outputs["offset"][at].float()
         boxes = torch.cat([centre - half, centre + half], -1)
         joints = corner[:, :, None] + outputs["joints"][at].float()
-        joints, joint_scores = self._snap(joints, boxes, outputs)
+        finer = stride / stride_of(canvas[2], outputs["heatmaps"].shape[-1])
+        joints, joint_scores = self._snap(joints, boxes, outputs, finer)
         if self.score == "center*joints":
             scores = scores * joint_scores.mean(-1)
         people = []
@@ -176,9 +189,10 @@ class CenterNetCodec:
             )
         return people
 
-    def _snap(self, joints: Tensor, boxes: Tensor, outputs: Outputs) -> tuple[Tensor, Tensor]:
+    def _snap(self, joints: Tensor, boxes: Tensor, outputs: Outputs, finer: float) -> tuple[Tensor, Tensor]:
         """Each regressed joint moved to the nearest peak of its heatmap, where that is strong, near and in the box.
 
+        ``finer``: cells of the heatmaps in one of the centres' maps, across or down.
         Nearest of those in the box (the paper, section 4.2); the released code takes the nearest of all and then asks
         whether it is in the box.
         """
@@ -186,7 +200,7 @@ class CenterNetCodec:
         logits, cells = listed_peaks(heat.float(), self.max_joints, _logit(self.snap_score))
         scores = logits.sigmoid()
         # A weak peak is put outside every box. From here on (B K P N): vectorised along the people, the longest axis.
-        peaks = self._within_cells(outputs, cells).where(scores[..., None] > self.snap_score, torch.inf)
+        peaks = (self._within_cells(outputs, cells) / finer).where(scores[..., None] > self.snap_score, torch.inf)
         px, py = (v[..., None] for v in peaks.unbind(-1))
         jx, jy = joints.permute(3, 0, 2, 1).contiguous()[:, :, :, None]
         x1, y1, x2, y2 = boxes.permute(2, 0, 1).contiguous()[:, :, None, None]
@@ -197,7 +211,7 @@ class CenterNetCodec:
         snapped = (nearest.values.sqrt() <= reach).mT
         to = peaks.gather(2, nearest.indices[..., None].expand(-1, -1, -1, 2)).transpose(1, 2)
         moved = torch.where(snapped[..., None], to, joints)
-        return moved, torch.where(snapped, scores.gather(2, nearest.indices).mT, _score_at(heat, joints))
+        return moved, torch.where(snapped, scores.gather(2, nearest.indices).mT, _score_at(heat, joints * finer))
 
     def _within_cells(self, outputs: Outputs, cells: Tensor) -> Tensor:
         """(B K P 2): where in and around their cells the joint peaks are."""
@@ -229,7 +243,13 @@ class CenterNetCodec:
         return values | {name: values[name].clamp(_EPS, 1 - _EPS).logit() for name in ("center", "heatmaps")}
 
 
-def _on_grid(points: Tensor, size: torch.Size) -> Tensor:
+def _grid(maps: Tensor, batch: Batch) -> tuple[tuple[int, int], float]:
+    """(h, w) of maps, and canvas px of their cells."""
+    height, width = maps.shape[-2:]
+    return (height, width), stride_of(batch.images.shape[-1], width)
+
+
+def _on_grid(points: Tensor, size: tuple[int, int]) -> Tensor:
     limit = torch.tensor([size[1], size[0]], device=points.device)
     return ((points >= 0) & (points < limit)).all(-1)
 
@@ -239,7 +259,7 @@ def _weight(heat: Tensor, ignored: Tensor) -> Tensor:
     return (~ignored[:, None] | (heat >= 1)).float()
 
 
-def _joint_offsets(joints: Tensor, labelled: Tensor, size: torch.Size, reach: int) -> Target:
+def _joint_offsets(joints: Tensor, labelled: Tensor, size: tuple[int, int], reach: int) -> Target:
     """The place of joints relative to the corners of the cells in and around which they lie.
 
     Cells that several joints claim learn their weighted mean and weigh as much as all of them. A joint's own cell has
@@ -250,7 +270,7 @@ def _joint_offsets(joints: Tensor, labelled: Tensor, size: torch.Size, reach: in
     share = torch.where((shifts == 0).all(-1), 1.0, _NEIGHBOUR)[:, None]
     corner = joints.floor()[..., None, :] + shifts  # (B M K S 2)
     on = (labelled[..., None] & _on_grid(corner, size))[..., None] * share
-    cells = flat_cell(corner, (size[0], size[1])).flatten(1)[..., None]
+    cells = flat_cell(corner, size).flatten(1)[..., None]
     both = torch.cat([(joints[..., None, :] - corner) * on, on], -1).flatten(1, 3)
     sums = both.new_zeros(len(joints), size[0] * size[1], 3).scatter_add_(1, cells.expand_as(both), both)
     value, weight = sums.mT.unflatten(2, size).split([2, 1], dim=1)

@@ -14,6 +14,8 @@ from armature.structures import Instances, Outputs, Skeleton
 
 #: Bias that makes a fresh heatmap say 0.1 everywhere (Zhou et al. 2019; Lin et al. 2017, RetinaNet, section 4.1).
 _RARE = -2.19
+#: Maps that tell where a joint is, not whose: they may be finer than the others.
+_FINE = ("heatmaps", "joint_offset")
 
 
 class CenterNet(nn.Module):
@@ -28,12 +30,13 @@ class CenterNet(nn.Module):
             width for each of them by name.
         divisor: canvas sides that the backbone needs to be multiples of (32 for DLA-34, 128 for Hourglass-104); other
             canvases are continued below and to the right by their border, and the maps cut off again.
-        subpixel: cells across and down that each cell of the features answers for, by channels of the last convolution
-            (Shi et al. 2016, section 3.2): 2 makes maps of half the stride for hardly more computation.
+        subpixel: cells across and down that each cell of the features answers for in the joints' own maps (heatmaps and
+            joint_offset), by channels of the last convolution (Shi et al. 2016, section 3.2): 2 makes maps of half the
+            stride for hardly more computation. Centres stay at the features' stride.
 
     Returns:
         center (B 1 h w), size (B 2 h w) as width and height, offset (B 2 h w) of the centre in its cell,
-        joints (B K 2 h w) from the cell's corner, heatmaps (B K h w), joint_offset (B 2 h w) in the joint's cell;
+        joints (B K 2 h w) from the cell's corner; heatmaps (B K h' w'), joint_offset (B 2 h' w') in the joint's cell;
         with S > 1 stacks each has a leading dimension S, the last one best.
 
     Raises:
@@ -93,7 +96,8 @@ def _each(hidden: int | Mapping[str, int], outputs: Mapping[str, int]) -> dict[s
 
 
 def _heads(channels: int, hidden: Mapping[str, int], outputs: Mapping[str, int], subpixel: int) -> nn.ModuleDict:
-    heads = nn.ModuleDict({name: _head(channels, hidden[name], out, subpixel) for name, out in outputs.items()})
+    finer = {name: subpixel if name in _FINE else 1 for name in outputs}
+    heads = nn.ModuleDict({name: _head(channels, hidden[name], out, finer[name]) for name, out in outputs.items()})
     for name in ("center", "heatmaps"):
         nn.init.constant_(heads[name][2].bias, _RARE)  # type: ignore[index, arg-type]
     return heads
@@ -117,5 +121,10 @@ def _cut(outputs: Outputs, images: Tensor, divisor: int) -> Outputs:
     height, width = images.shape[-2:]
     if height % divisor == 0 and width % divisor == 0:
         return outputs
-    stride = (width + -width % divisor) // outputs["center"].shape[-1]
-    return {name: x[..., : -(-height // stride), : -(-width // stride)] for name, x in outputs.items()}
+    whole = width + -width % divisor
+
+    def shown(x: Tensor) -> Tensor:
+        stride = whole // x.shape[-1]
+        return x[..., : -(-height // stride), : -(-width // stride)]
+
+    return {name: shown(x) for name, x in outputs.items()}
