@@ -31,10 +31,20 @@ def cosine(optimizer: Optimizer, steps: int, warmup: float = 0.05, final: float 
     rise = _warmup_steps(warmup, steps)
 
     def fall(step: int) -> float:
-        progress = min(1.0, (step - rise) / max(1, steps - rise))
+        progress = min(1.0, max(0.0, (step - rise) / max(1, steps - rise)))
         return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress))
 
     return _warmed(optimizer, rise, fall)
+
+
+def linear(optimizer: Optimizer, steps: int, warmup: float = 0.05, final: float = 0.0) -> LambdaLR:
+    """Linear warm-up, then a straight line from the learning rate at step 0 of the training down to ``final``.
+
+    The line begins before the warm-up ends, as in the reference implementation of YOLOv8: at the end of the warm-up
+    it has fallen by that share already.
+    """
+    rise = _warmup_steps(warmup, steps)
+    return _warmed(optimizer, rise, lambda step: final + (1 - final) * (1 - min(1.0, step / max(1, steps))))
 
 
 def flat_cosine(

@@ -15,6 +15,7 @@ from armature.data.dataset import KeypointDataset, Order
 from armature.data.geometry import FILL, Geometry
 from armature.data.keep_resolution import KeepResolution
 from armature.data.loader import Loader, count_workers, make_loader
+from armature.data.mosaic import Mosaic
 from armature.data.source import Checkable, Problem, Source
 from armature.data.split import Subset
 from armature.errors import ConfigError, DataError
@@ -34,6 +35,7 @@ class KeypointData(LightningDataModule):
         source, split: one source and how it is divided; the split is drawn over all pictures, bad ones included.
         canvas: (H, W). geometry: of training; None is the letterbox, which validation always has.
         fill: RGB beside the picture. seed: of order and geometry.
+        mosaic: of training pictures; None shows them one by one.
         batch_size, val_batch_size: None is twice the training batch.
         workers: loader processes, or "auto".
         limit: only the first this many training images with at least ``limit_people`` labelled people.
@@ -74,6 +76,7 @@ class KeypointData(LightningDataModule):
         pin_memory: bool | None = None,
         keep_resolution: int | None = None,
         root: str | None = None,
+        mosaic: Mosaic | None = None,
     ) -> None:
         super().__init__()
         if (source is None) == (train is None and val is None) or (source is None) != (split is None):
@@ -86,6 +89,7 @@ class KeypointData(LightningDataModule):
             train, val = Subset(source, kept), Subset(source, held)
         self.train, self.val = train, val
         self.canvas, self.geometry, self.seed = (int(canvas[0]), int(canvas[1])), geometry, seed
+        self.mosaic = mosaic
         self.fill = (int(fill[0]), int(fill[1]), int(fill[2]))
         self.batch_size, self.val_batch_size = batch_size, val_batch_size or 2 * batch_size
         self.keep_resolution = keep_resolution
@@ -152,7 +156,7 @@ class KeypointData(LightningDataModule):
         """Shuffled, augmented, equally many batches on every rank; a last part of a batch is left out."""
         self.prepare()
         source = _needed(self.train, "train")
-        dataset = KeypointDataset(source, self.canvas, self.geometry, self.seed, self.fill)
+        dataset = KeypointDataset(source, self.canvas, self.geometry, self.seed, self.fill, self.mosaic)
         rank, world, local = self._processes()
         order = Order(len(source), True, self.seed, self.samples_per_epoch, rank, world)
         order.set_epoch(self.trainer.current_epoch if self.trainer is not None else 0)

@@ -1,4 +1,4 @@
-"""From a source to batches: read, draw one matrix, warp once, collate.
+"""From a source to batches: read, draw one matrix a picture, warp once, collate.
 
 Everything random depends on (seed, epoch, index) alone, never on the number of workers or on what was drawn before:
 a resumed run sees the samples that the interrupted one would have seen.
@@ -15,9 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, DistributedSampler
 
-from armature.data.geometry import FILL, Geometry, Letterbox, Matrix, People, ignored, map_record, warp
+from armature.data.geometry import FILL, Geometry, Letterbox, Matrix, People, ignored, map_record, together, warp
+from armature.data.mosaic import Mosaic
 from armature.data.source import Picture, Source
-from armature.structures import Batch, Instances
+from armature.structures import Batch, Instances, Record
 
 #: What a sampler yields and a data set takes: the pass over the data, and the index within it.
 Draw = tuple[int, int]
@@ -39,6 +40,7 @@ class KeypointDataset(Dataset[Sample]):
     Args:
         canvas: (H, W). geometry: draws the matrix of a sample; None is the letterbox. fill: RGB beside the picture.
         seed: with the epoch and the index, everything random follows from it.
+        mosaic: shows several pictures as one; for training only: ``to_source`` and the id are those of the first.
     """
 
     def __init__(
@@ -48,11 +50,12 @@ class KeypointDataset(Dataset[Sample]):
         geometry: Geometry | None = None,
         seed: int = 0,
         fill: tuple[int, int, int] = FILL,
+        mosaic: Mosaic | None = None,
     ) -> None:
         # OpenCV's own threads compete with the loader's processes, and do not survive a fork.
         cv2.setNumThreads(0)
         self.source, self.canvas, self.geometry = source, canvas, geometry or Letterbox()
-        self.seed, self.fill = seed, fill
+        self.seed, self.fill, self.mosaic = seed, fill, mosaic
 
     def __len__(self) -> int:
         return len(self.source)
@@ -60,13 +63,37 @@ class KeypointDataset(Dataset[Sample]):
     def __getitem__(self, draw: Draw | int) -> Sample:
         """The sample of (epoch, index); a bare index means epoch 0."""
         epoch, index = (0, draw) if isinstance(draw, int) else draw
-        image, record = self.source.read(index, epoch)
         rng = np.random.default_rng((self.seed, epoch, index))
+        others = self.mosaic.companions(len(self.source), epoch, rng) if self.mosaic is not None else []
+        if self.mosaic is not None and others:
+            return self._mosaic(self.mosaic, [index, *others], epoch, rng)
+        image, record = self.source.read(index, epoch)
         matrix = self.geometry(record.size, self.canvas, rng, record)
-        people = map_record(record, matrix, self.canvas, self.source.skeleton)
-        picture = warp(image, matrix, self.canvas, self.fill)
-        to_source = np.asarray(np.linalg.inv(matrix), np.float64)
-        return Sample(picture, people, ignored(record, matrix, self.canvas), to_source, record.image_id)
+        return self._sample(warp(image, matrix, self.canvas, self.fill), [record], [matrix])
+
+    def _mosaic(self, mosaic: Mosaic, indices: list[int], epoch: int, rng: np.random.Generator) -> Sample:
+        pictures, records = zip(*(self.source.read(i, epoch) for i in indices), strict=True)
+        # The geometry turns the canvas as a whole: for it there is one picture, as large as the canvas, with nobody.
+        whole = self.geometry(self.canvas, self.canvas, rng, nobody(self.canvas, self.source.skeleton.count))
+        matrices = [whole @ place for place in mosaic.places([r.size for r in records], self.canvas, rng)]
+        shown = np.full((*self.canvas, 3), self.fill, np.uint8)
+        for picture, matrix in zip(pictures, matrices, strict=True):
+            shown = warp(picture, matrix, self.canvas, onto=shown)
+        return self._sample(shown, list(records), matrices)
+
+    def _sample(self, picture: Picture, records: list[Record], matrices: list[Matrix]) -> Sample:
+        parts = list(zip(records, matrices, strict=True))
+        people = [map_record(record, matrix, self.canvas, self.source.skeleton) for record, matrix in parts]
+        masks = [mask for part in parts if (mask := ignored(*part, self.canvas)) is not None]
+        to_source = np.asarray(np.linalg.inv(matrices[0]), np.float64)
+        ignore = np.logical_or.reduce(masks) if masks else None
+        return Sample(picture, together(people), ignore, to_source, records[0].image_id)
+
+
+def nobody(size: tuple[int, int], keypoints: int) -> Record:
+    """The record of a picture without people."""
+    none = np.zeros((0, keypoints, 2)), np.zeros((0, keypoints), np.int64), np.zeros((0, 4)), np.zeros(0)
+    return Record(0, "", size, *none, np.zeros(0, bool), np.zeros(0, np.int64))
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

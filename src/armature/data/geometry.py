@@ -112,12 +112,17 @@ def _look_at(base: Matrix, canvas: Size, record: Record, who: float) -> tuple[fl
     return float(x), float(y)
 
 
-def warp(image: Picture, matrix: Matrix, canvas: Size, fill: tuple[int, int, int] = FILL) -> Picture:
+def warp(
+    image: Picture, matrix: Matrix, canvas: Size, fill: tuple[int, int, int] = FILL, onto: Picture | None = None
+) -> Picture:
     """The picture on a canvas of (H, W), bilinear, averaged first where it shrinks below ``ALIASING``.
 
     Exact in continuous coordinates at every scale: the averaging is a map of its own and is folded into the matrix.
+
+    Args:
+        onto: a picture of the canvas's size that is drawn over and returned, instead of ``fill``.
     """
-    if image.shape[:2] == tuple(canvas) and np.array_equal(matrix, np.eye(3)):
+    if onto is None and image.shape[:2] == tuple(canvas) and np.array_equal(matrix, np.eye(3)):
         return image
     scale = math.sqrt(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]))
     if 0 < scale < ALIASING:
@@ -132,8 +137,9 @@ def warp(image: Picture, matrix: Matrix, canvas: Size, fill: tuple[int, int, int
         image,
         indices[:2],
         (canvas[1], canvas[0]),
+        dst=onto,
         flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT,
+        borderMode=cv2.BORDER_CONSTANT if onto is None else cv2.BORDER_TRANSPARENT,
         borderValue=fill,
     )
 
@@ -184,6 +190,11 @@ class People(NamedTuple):
     def among(self, mask: NDArray[np.bool_]) -> People:
         """Those of them that the mask (M,) names."""
         return People(self.boxes[mask], self.keypoints[mask], self.visibility[mask], self.areas[mask])
+
+
+def together(people: Sequence[People]) -> People:
+    """All people of several, one after the other."""
+    return people[0] if len(people) == 1 else People(*(np.concatenate(field) for field in zip(*people, strict=True)))
 
 
 def map_record(record: Record, matrix: Matrix, canvas: Size, skeleton: Skeleton) -> People:
