@@ -20,7 +20,8 @@ from armature.reports.table import validation_line
 class ProgressLine(pl.Callback):
     """A bar with epoch, losses by term, images/s and the time left; a line with the changes after each validation.
 
-    Where the output is no terminal (CI, log files), a plain line an epoch, and one a minute within long epochs.
+    Where the output is no terminal (CI, log files), a plain line with the mean losses of every epoch, before what its
+    validation says, and one a minute within long epochs.
 
     Args:
         throughput: where images/s come from; None leaves them out.
@@ -44,8 +45,8 @@ class ProgressLine(pl.Callback):
         self._task: bars.TaskID | None = None
         self._started = self._shown = 0.0
         self._first = 0
-        self._sum: Any = 0.0
-        self._steps = 0
+        #: Since the last validation, and since the epoch began.
+        self._validated, self._begun = _Mean(), _Mean()
 
     @property
     def live(self) -> bool:
@@ -83,20 +84,21 @@ class ProgressLine(pl.Callback):
     ) -> None:
         self._add(pl_module)
         now = time.monotonic()
+        if trainer.is_last_batch and self._bar is None:
+            self._shown, losses = now, self._begun.taken()
+            if trainer.is_global_zero:
+                self._plain(trainer, losses, "")
+            return
         if not trainer.is_global_zero or now - self._shown < (self.every if self._bar else self.plain_every):
             return
         self._shown = now
         if self._bar is None:
-            self._plain(trainer, pl_module, f" batch {batch_idx + 1}/{_count(trainer.num_training_batches)}")
+            losses = getattr(pl_module, "losses", {})
+            self._plain(trainer, losses, f" batch {batch_idx + 1}/{_count(trainer.num_training_batches)}")
         else:
             # What a narrow terminal cuts off are the losses by term.
-            detail = "  ".join(reversed(self._details(trainer, pl_module)))
+            detail = "  ".join(reversed(self._details(trainer, getattr(pl_module, "losses", {}))))
             self._draw(_epoch(trainer), batch_idx + 1, trainer.num_training_batches, detail)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.is_global_zero and self._bar is None:
-            self._shown = time.monotonic()
-            self._plain(trainer, pl_module, "")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stop()
@@ -126,29 +128,27 @@ class ProgressLine(pl.Callback):
             return
         now = {n: float(v) for n, v in trainer.callback_metrics.items() if n.startswith("val/")}
         if trainer.is_global_zero:
-            self._print(validation_line(now, self.previous, loss=self._mean(), epoch=trainer.current_epoch + 1))
+            self._print(
+                validation_line(
+                    now, self.previous, loss=self._validated.taken().get("train/total"), epoch=trainer.current_epoch + 1
+                )
+            )
         self.previous = {n: v for n, v in now.items() if math.isfinite(v)}
 
     # ------------------------------------------------------------------ how
 
     def _add(self, pl_module: pl.LightningModule) -> None:
-        total = getattr(pl_module, "losses", {}).get("train/total")
-        if total is not None:
-            self._sum, self._steps = self._sum + total.detach(), self._steps + 1
-
-    def _mean(self) -> float | None:
-        """The mean training loss since the last call."""
-        mean = float(self._sum) / self._steps if self._steps else None
-        self._sum, self._steps = 0.0, 0
-        return mean
+        losses = getattr(pl_module, "losses", {})
+        self._validated.add({name: value for name, value in losses.items() if name == "train/total"})
+        self._begun.add(losses)
 
     def _draw(self, what: str, done: int, total: float, detail: str) -> None:
         if self._bar is not None and self._task is not None:
             known = None if math.isinf(total) else total
             self._bar.update(self._task, description=what, completed=done, total=known, detail=detail)
 
-    def _plain(self, trainer: pl.Trainer, pl_module: pl.LightningModule, where: str) -> None:
-        self._print(Text("  ".join([_epoch(trainer) + where, *self._details(trainer, pl_module)])))
+    def _plain(self, trainer: pl.Trainer, losses: Mapping[str, Any], where: str) -> None:
+        self._print(Text("  ".join([_epoch(trainer) + where, *self._details(trainer, losses)])))
 
     def _print(self, line: Text) -> None:
         if self.live:
@@ -161,8 +161,8 @@ class ProgressLine(pl.Callback):
             self._bar.stop()
             self._bar = None
 
-    def _details(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> list[str]:
-        parts = [_losses(getattr(pl_module, "losses", {}))]
+    def _details(self, trainer: pl.Trainer, losses: Mapping[str, Any]) -> list[str]:
+        parts = [_losses(losses)]
         rates = self.throughput.live() if self.throughput is not None else {}
         if rates:
             parts.append(f"{rates['throughput/images_per_second']:.0f} images/s")
@@ -181,6 +181,25 @@ class ProgressLine(pl.Callback):
         if epochs < 1 or math.isinf(trainer.num_training_batches):
             return None
         return max(epochs * trainer.num_training_batches - done, 0) * each
+
+
+class _Mean:
+    """Means of named losses; adding them up does not wait for the device."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Any] = {}
+        self.steps = 0
+
+    def add(self, losses: Mapping[str, Any]) -> None:
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value.detach()
+        self.steps += 1
+
+    def taken(self) -> dict[str, float]:
+        """The means since the last call."""
+        means = {name: float(value) / self.steps for name, value in self.sums.items()}
+        self.sums, self.steps = {}, 0
+        return means
 
 
 def _epoch(trainer: pl.Trainer) -> str:
