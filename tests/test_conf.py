@@ -104,7 +104,7 @@ def test_every_experiment_composes_and_only_overrides(name: str) -> None:
     config = plain([f"experiment={name}"])
     assert problems(config, whole=True) == []
     choices = [
-        f"{k.removeprefix('override /')}={v}"
+        f"{k.removeprefix('override /') if k.startswith('override') else k.replace('/', '+', 1)}={v}"
         for d in content.get("defaults", [])
         if isinstance(d, dict)
         for k, v in d.items()
