@@ -114,6 +114,21 @@ def test_people_come_back_from_perfect_outputs() -> None:
             assert ((away <= limit + 1e-3).all(1)).any(), (away, limit)
 
 
+def test_a_person_may_score_by_its_keypoints_as_well() -> None:
+    """The people stay the same and in their order, and score the box times the mean of what each keypoint says."""
+    _, codec, _, outputs = parts()
+    both, codec = copy.copy(codec), copy.copy(codec)
+    both.score, codec.score = "box*keypoints", "box"
+    for ranked, plain in zip(both.decode(outputs, (2, *SIZE)), codec.decode(outputs, (2, *SIZE)), strict=True):
+        assert len(plain)
+        assert torch.equal(ranked.keypoints, plain.keypoints)
+        expected = torch.tensor(
+            [float(s) * sum(map(float, k)) / len(k) for s, k in zip(plain.scores, plain.keypoint_scores)]
+        )
+        torch.testing.assert_close(ranked.scores, expected)
+    assert "keypoint" in both.protocol["score_rule"] and "keypoint" not in codec.protocol["score_rule"]
+
+
 def mirrored(outputs: Outputs, flip: list[int]) -> Outputs:
     """What a network that knows no left from right says of the mirrored pictures."""
     other = dict(outputs)
@@ -150,7 +165,8 @@ def test_a_mirrored_view_is_averaged_where_windows_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"anchor_low": 0.8}, {"overlap": 1.5}, {"region_share": -0.1}, {"keypoint_score": "peak"}]
+    "wrong",
+    [{"anchor_low": 0.8}, {"overlap": 1.5}, {"region_share": -0.1}, {"keypoint_score": "peak"}, {"score": "best"}],
 )
 def test_senseless_arguments_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
