@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import sys
+from collections.abc import Mapping
 
 #: Options of mallopt(3): size at the heap's end above which it is given back, how much more is asked for than needed,
 #: and how many blocks may live outside the heap.
@@ -28,7 +29,7 @@ def keep_freed() -> bool:
     return all(libc.mallopt(option, value) == 1 for option, value in options.items())
 
 
-def _settled(environment: os._Environ[str] | dict[str, str]) -> bool:
+def _settled(environment: Mapping[str, str]) -> bool:
     """Whether the user has chosen how memory is allocated."""
     own = any(name.startswith("MALLOC_") and name.endswith("_") for name in environment)
     return own or "malloc" in environment.get("GLIBC_TUNABLES", "") or "malloc" in environment.get("LD_PRELOAD", "")

@@ -140,7 +140,8 @@ class ProgressLine(pl.Callback):
     def _add(self, pl_module: pl.LightningModule) -> None:
         losses = getattr(pl_module, "losses", {})
         self._validated.add({name: value for name, value in losses.items() if name == "train/total"})
-        self._begun.add(losses)
+        if self._bar is None:  # a bar has no line for an epoch
+            self._begun.add(losses)
 
     def _draw(self, what: str, done: int, total: float, detail: str) -> None:
         if self._bar is not None and self._task is not None:
