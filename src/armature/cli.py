@@ -21,6 +21,7 @@ class Request:
     """A command line taken apart; nothing in it has been checked against configs yet."""
 
     verb: str = ""
+    words: list[str] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
     config_dirs: list[str] = field(default_factory=list)
     allow: list[str] = field(default_factory=list)
@@ -75,8 +76,27 @@ def parse(arguments: Sequence[str]) -> Request:
             raise ConfigError(f"no option {word}{_near(name, [*flags, *lists])}; see armature --help")
         elif not request.verb and not equals:
             request.verb = word
+        elif not equals and not word.startswith("~"):
+            request.words.append(word)
         else:
             request.overrides.append(word)
+    return _settled(request)
+
+
+def _settled(request: Request) -> Request:
+    """The same request with its further words where they belong.
+
+    ``armature data sigmas`` is the verb ``data_sigmas``; elsewhere words are values of the key that the verb's WORDS
+    names (``armature compare A B``), or else mistaken overrides, which composing complains about.
+    """
+    if request.words and (two := f"{request.verb}_{request.words[0]}") in verb_help.verbs():
+        request.verb, request.words = two, request.words[1:]
+    key = verb_help.words_key(request.verb)
+    if key and request.words:
+        listed = ",".join("'" + word.replace("'", "\\'") + "'" for word in request.words)
+        request.overrides.append(f"{key}=[{listed}]")
+    else:
+        request.overrides += request.words
     return request
 
 
@@ -147,7 +167,9 @@ def _quiet() -> None:
 
 
 def _unknown(verb: str) -> str:
-    known = list(verb_help.verbs())
+    known = [verb_help.spoken(name) for name in verb_help.verbs()]
+    if longer := [name for name in known if name.startswith(f"{verb} ")]:
+        return f"'{verb}' needs one more word: {', '.join(longer)}"
     return f"no verb '{verb}'{_near(verb, known)}; verbs: {', '.join(known)}"
 
 

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from armature import assembly, provenance
 from armature.data.datamodule import KeypointData
+from armature.evaluation import coco_json
+from armature.evaluation.diagnosis import diagnosis
 from armature.module import PoseModule
 from armature.recording import Recording
 from armature.reports import curves, expectation, run_report, table
@@ -38,17 +40,21 @@ def conclude(
         "epoch": saved["epoch"],
         "step": saved["global_step"],
     }
-    written = judgement(module, metrics, config.verify, time=watched.throughput.split(), checkpoint=checkpoint)
+    facts = {"primary": config.monitor, "time": watched.throughput.split(), "checkpoint": checkpoint}
+    metric: Any = module.metrics
+    facts |= diagnosis(metric.judge, metric.truth, metric.predictions(), metric.verdict()).written()
+    written = judgement(module, metrics, config.verify, **facts)
     if config.expected is not None:
         written["expected"] = expectation.compare(config.expected, metrics)
     write_json(folder.metrics, written)
-    metric: Any = module.metrics
     metric.predictions().save(folder.predictions, metric.truth.category)
+    coco_json.write(folder.truth, metric.truth.to_coco())
     watched.summarise(metrics)
-    curves.save_png(curves.read_history(folder.history), folder.pictures / "curves.png")
+    if folder.history.is_file():  # the CSV logger's; a run may have done without it
+        curves.save_png(curves.read_history(folder.history), folder.pictures / "curves.png")
     provenance.finish(folder.provenance, "finished")
     run_report.write(folder.path)
-    table.show(metrics, written["time"], title=folder.experiment, run=folder.path)
+    table.show(metrics, written["time"], title=folder.experiment, run=folder.path, primary=config.monitor)
     for said in ("expected", "verified"):
         if said in written:
             Console(highlight=False).print(f" {written[said]['summary']}", soft_wrap=True)

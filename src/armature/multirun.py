@@ -23,9 +23,9 @@ def run(request: Request) -> int:
     grid = expand(request.overrides, request.config_dirs)
     failed = []
     for number, overrides in enumerate(grid, 1):
-        shown = shlex.join(["armature", request.verb, *overrides])
+        shown = shlex.join(["armature", *request.verb.split("_"), *overrides])
         print(f"[{number}/{len(grid)}] {shown}", flush=True)
-        command = [sys.executable, "-m", "armature", *request.options(), request.verb, *overrides]
+        command = [sys.executable, "-m", "armature", *request.options(), *request.verb.split("_"), *overrides]
         code = subprocess.run(command, check=False).returncode
         if code in (130, -2):
             raise KeyboardInterrupt

@@ -17,6 +17,7 @@ from armature.callbacks.progress import ProgressLine
 from armature.callbacks.seeding import StepSeeds
 from armature.callbacks.steps import Steps
 from armature.callbacks.throughput import Throughput
+from armature.reports.scores import lower_is_better
 from armature.run_folder import RunFolder
 from armature.tracking import WandbLogger, trackers
 
@@ -57,10 +58,12 @@ def recording(config: DictConfig, plain: dict[str, Any], folder: RunFolder, wand
     """
     loggers, trackings = trackers(config.logger, folder.path, wandb_id)
     throughput = Throughput()
-    checkpoints = Checkpoints(folder.checkpoints, plain, config.monitor, config.monitor_mode)
-    callbacks: list[pl.Callback] = [StepSeeds(config.seed), throughput, Steps(), ProgressLine(throughput)]
+    mode = config.monitor_mode or ("min" if lower_is_better(config.monitor) else "max")
+    checkpoints = Checkpoints(folder.checkpoints, plain, config.monitor, mode)
+    line = ProgressLine(throughput, primary=config.monitor)
+    callbacks: list[pl.Callback] = [StepSeeds(config.seed), throughput, Steps(), line]
     callbacks += [Pictures(folder.pictures, config.pictures), *trackings]
     if config.early_stopping:
-        callbacks.append(EarlyStopping(config.monitor, mode=config.monitor_mode, patience=config.early_stopping))
+        callbacks.append(EarlyStopping(config.monitor, mode=mode, patience=config.early_stopping))
     callbacks += [Interrupt(checkpoints, folder.path), checkpoints]
     return Recording(throughput, callbacks, loggers)

@@ -61,6 +61,16 @@ class RunFolder:
         return self.path / "predictions.json"
 
     @property
+    def truth(self) -> Path:
+        """COCO annotations of those images: with them a run can be judged again where its data is not."""
+        return self.path / "truth.json"
+
+    @property
+    def cost(self) -> Path:
+        """What predicting costs; written by ``armature cost``."""
+        return self.path / "cost.json"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -27,6 +27,7 @@ def make(
     flip_pairs: Sequence[Sequence[str]] | None = None,
     sigmas: Sequence[float] | None = None,
     colours: Sequence[Sequence[int]] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Skeleton:
     """A checked skeleton from the fields of a skeleton file.
 
@@ -37,6 +38,8 @@ def make(
         flip_pairs: pairs of names that change places in a mirror; None derives them from ``left``/``right`` in names.
         sigmas: K OKS sigmas, or None where nobody has measured any.
         colours: K RGB triples; None colours left sides, right sides and the middle differently.
+        groups: names of the keypoints that are reported together, by the name of the group; None derives them from
+            the keypoints' names (``left_wrist`` and ``right_wrist`` are ``wrists``).
 
     Raises:
         SkeletonError: unknown or repeated names, a flip that is no involution, wrong lengths; names the field.
@@ -56,7 +59,10 @@ def make(
     flip = _flip(name, names, index, flip_pairs)
     pairs = tuple((_find(name, "edges", index, a), _find(name, "edges", index, b)) for a, b in edges)
     given = tuple((int(r), int(g), int(b)) for r, g, b in colours) if colours is not None else _colours(flip)
-    return Skeleton(name, names, pairs, flip, tuple(map(float, sigmas)) if sigmas is not None else None, given)
+    grouped = tuple(
+        (k, tuple(_find(name, f"groups.{k}", index, n) for n in listed)) for k, listed in (groups or {}).items()
+    )
+    return Skeleton(name, names, pairs, flip, tuple(map(float, sigmas)) if sigmas is not None else None, given, grouped)
 
 
 def load(path: str | Path) -> Skeleton:
@@ -76,7 +82,7 @@ def load(path: str | Path) -> Skeleton:
     try:
         return make(**fields)
     except TypeError as error:
-        known = "name, keypoints, edges, flip_pairs, sigmas, colours"
+        known = "name, keypoints, edges, flip_pairs, sigmas, colours, groups"
         raise SkeletonError(f"skeleton file {path}: {error}; known fields: {known}") from error
 
 

@@ -36,6 +36,7 @@ class Skeleton:
         flip: ``flip[i]`` is the keypoint that ``i`` becomes when the picture is mirrored; an involution.
         sigmas: K per-keypoint OKS constants (sigma, not 2 sigma), or None where nobody has measured them.
         colours: K RGB triples, 0-255.
+        groups: names and keypoint indices of what is reported together; () derives them from the names.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Skeleton:
     flip: tuple[int, ...]
     sigmas: tuple[float, ...] | None
     colours: tuple[tuple[int, int, int], ...]
+    groups: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     @property
     def count(self) -> int:

@@ -29,9 +29,21 @@ examples:
 
 
 def verbs() -> dict[str, Path]:
-    """Verb name -> its module's file."""
+    """Verb name -> its module's file; ``data_sigmas`` is what people type as ``data sigmas``."""
     folder = Path(__file__).resolve().parent / "verbs"
     return {file.stem: file for file in sorted(folder.glob("*.py")) if not file.stem.startswith("_")}
+
+
+def spoken(verb: str) -> str:
+    """The verb as people type it."""
+    return verb.replace("_", " ")
+
+
+def words_key(verb: str) -> str | None:
+    """The key that words without ``=`` after a verb are values of, None where there is none."""
+    file = verbs().get(verb)
+    key = constants(file).get("WORDS") if file else None
+    return str(key) if key else None
 
 
 def constants(file: Path) -> dict[str, object]:
@@ -47,7 +59,8 @@ def constants(file: Path) -> dict[str, object]:
 def program() -> str:
     """The page of ``armature --help``."""
     known = {name: constants(file) for name, file in verbs().items()}
-    lines = [f"  {name:<10} {facts.get('SUMMARY', '')}" for name, facts in known.items()]
+    width = max(12, *(len(name) for name in known)) + 1
+    lines = [f"  {spoken(name):<{width}}{facts.get('SUMMARY', '')}" for name, facts in known.items()]
     examples = [f"  {_lines(facts)[0]}" for facts in known.values() if _lines(facts)]
     return _PROGRAM.format(verbs="\n".join(lines), examples="\n".join(examples))
 
@@ -55,7 +68,10 @@ def program() -> str:
 def of(verb: str, folders: Sequence[Path] = ()) -> str:
     """The page of ``armature VERB --help``: summary, examples, keys with their comments, groups with their options."""
     facts = constants(verbs()[verb])
-    parts = [f"armature {verb} [key=value ...]: {facts.get('SUMMARY', '')}", _section("examples", _lines(facts))]
+    usage = (
+        f"armature {spoken(verb)} {str(facts.get('WORDS', '')).upper()[:-1] + ' ... ' if facts.get('WORDS') else ''}"
+    )
+    parts = [f"{usage}[key=value ...]: {facts.get('SUMMARY', '')}", _section("examples", _lines(facts))]
     file = config_folders.project() / f"{verb}.yaml"
     groups = config_folders.groups(folders)
     parts.append(_section("keys (conf/" + file.name + ")", _keys(file)))
@@ -107,6 +123,8 @@ def _defaults(file: Path) -> list[str]:
             inside = True
         elif inside and line.strip() and not line.lstrip().startswith(("-", "#")):
             break
+        elif inside and line.strip() and ":" not in line and not line.lstrip(" -").startswith(("_self_", "#")):
+            names += _defaults(file.with_name(line.split("#")[0].lstrip(" -").strip() + ".yaml"))
         elif inside and ":" in line and not line.lstrip().startswith("#"):
             name = line.lstrip(" -").split(":")[0].split("@")[0]
             names.append(name.replace("override", "").replace("optional", "").strip().lstrip("/"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import math
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pycocotools.coco import COCO
 
 from armature.bench.cases import make_case
 from armature.errors import DataError, UserError
@@ -135,6 +137,39 @@ def test_poses_that_are_not_numbers_are_refused() -> None:
         Predictions.from_poses([found], [4])
 
 
+@pytest.mark.parametrize("boxed", [False, True])
+def test_a_results_file_gives_what_pycocotools_reads(boxed: bool, tmp_path: Path) -> None:
+    data, results = small()
+    if boxed:
+        for i, row in enumerate(results):
+            row["bbox"] = [i, 2 * i, 10.5, 20.25 + i]
+    for name, content in (("truth", data), ("results", results)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    theirs = COCO(str(tmp_path / "truth.json")).loadRes(str(tmp_path / "results.json")).dataset["annotations"]
+    ours = Predictions.from_coco(tmp_path / "results.json", Truth.from_coco(tmp_path / "truth.json"))
+    assert ours.image_ids.tolist() == [row["image_id"] for row in theirs]
+    assert ours.scores.tolist() == [row["score"] for row in theirs]
+    assert ours.areas.tolist() == [row["area"] for row in theirs]
+    triples = np.concatenate([ours.keypoints, ours.keypoint_scores[:, :, None]], 2).reshape(len(ours), -1)
+    assert triples.tolist() == [row["keypoints"] for row in theirs]
+
+
+def test_no_result_at_all_is_read(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text("[]")
+    found = Predictions.from_coco(tmp_path / "results.json", Truth.from_coco(small()[0]))
+    assert len(found) == 0 and found.keypoints.shape == (0, 3, 2) and found.boxes.shape == (0, 4)
+
+
+def test_reading_leaves_the_collector_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text("[1")
+    truth = Truth.from_coco(small()[0])
+    for enabled in (False, True):
+        (gc.enable if enabled else gc.disable)()
+        with pytest.raises(DataError):
+            Predictions.from_coco(tmp_path / "results.json", truth)
+        assert gc.isenabled() is enabled
+
+
 def broken_results() -> dict[str, tuple[Any, str]]:
     good = small()[1]
 
@@ -151,6 +186,13 @@ def broken_results() -> dict[str, tuple[Any, str]]:
         "infinite score": (changed(score=math.inf), r"\[3\]\.score is inf"),
         "score as text": (changed(score="high"), r"\[3\]\.score must hold numbers"),
         "score null": (changed(score=None), r"\[3\]\.score must hold numbers; found null"),
+        "score as a number in quotes": (changed(score="0.9"), r"\[3\]\.score must hold numbers; found str '0\.9'"),
+        "keypoint in quotes": (
+            changed(keypoints=[1] * 8 + ["1"]),
+            r"\[3\]\.keypoints must hold numbers; found str '1'",
+        ),
+        "score beyond floats": (changed(score=10**400), r"\[3\]\.score is 1000+; only finite numbers"),
+        "image beyond integers": (changed(image_id=2**63), r"\[3\]\.image_id must be a whole number of 64 bits"),
         "too few": (changed(keypoints=[1, 2, 3]), r"\[3\]\.keypoints must be 9 numbers \(3 keypoints .*list of 3"),
         "no list": (changed(keypoints=5), r"\[3\]\.keypoints must be 9 numbers"),
         "unknown image": (changed(image_id=99), r"\[3\]\.image_id is 99, which is no image .*4 images"),

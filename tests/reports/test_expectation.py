@@ -39,6 +39,9 @@ def test_within_the_tolerance_or_better_is_reached(metric: str, found: float, re
         (PROMISE | {"note": 1}, "note"),
         (PROMISE | {"value": "high"}, "expected.value"),
         (PROMISE | {"tolerance": None}, "expected.tolerance"),
+        (PROMISE | {"source": 3}, "expected.source"),
+        (PROMISE | {"protocol": ["flip"]}, "expected.protocol"),
+        ({"metric": "val/AP", "protocol": "flip test"}, "source"),
     ],
 )
 def test_a_promise_that_cannot_be_compared_is_refused(broken: dict[str, Any], named: str) -> None:
@@ -49,3 +52,10 @@ def test_a_promise_that_cannot_be_compared_is_refused(broken: dict[str, Any], na
 def test_no_promise_and_a_whole_one_pass() -> None:
     expectation.check(None)
     expectation.check(PROMISE)
+    expectation.check(PROMISE | {"protocol": "flip test"})
+
+
+def test_how_the_source_measured_is_said() -> None:
+    result = expectation.compare(PROMISE | {"protocol": "flip test, 2,346 images"}, {"val/AP": 0.5})
+    assert "(the paper, table 3; flip test, 2,346 images)" in result["summary"]
+    assert result["protocol"] == "flip test, 2,346 images" and result["reached"] is False

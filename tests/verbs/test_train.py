@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from armature import cli
 
@@ -61,6 +63,7 @@ def test_a_run_leaves_everything_it_promises(whole: Path) -> None:
     written = json.loads((whole / "metrics.json").read_text())
     assert {"val/AP", "val/AR", "val/PCK@0.1", "val/error/mean", "val/PCK@0.1/left_wrist"} <= set(written["metrics"])
     assert written["verified"]["equal"] and written["protocol"]["max_detections"] == 20
+    assert written["primary"] == "val/AP" and "val/PCK@0.1/group:wrists" in written["metrics"]
     assert written["protocol"]["images"] == 9 and {"data", "network", "decode", "evaluation"} <= set(written["time"])
     assert len(list(csv.DictReader((whole / "history.csv").open()))) == 4
 
@@ -88,6 +91,24 @@ def test_a_run_judged_again_gives_the_same_numbers(whole: Path, tmp_path: Path) 
     again = json.loads((tmp_path / "metrics.json").read_text())["metrics"]
     first = json.loads((whole / "metrics.json").read_text())["metrics"]
     assert again == first
+
+
+def test_a_run_from_before_there_was_a_primary_metric_is_judged_and_goes_on(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "default" / whole.name
+    shutil.copytree(whole, run)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    del config["data"]["primary"], config["metrics"]["measures"]
+    config |= {"monitor": "val/PCK@0.2", "monitor_mode": "max"}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    given = ["slices=true", "+measure@measures.PCKt=pck_torso"]
+    assert cli.main(["evaluate", f"run={run}", f"output={tmp_path}", *given]) == 0
+    again = json.loads((tmp_path / "metrics.json").read_text())
+    first = json.loads((whole / "metrics.json").read_text())["metrics"]
+    assert {name: again["metrics"][name] for name in first} == first
+    assert again["primary"] == "val/PCK@0.2" and "val/PCKt@0.2" in again["metrics"] and again["slices"]
+    resume(run, "trainer.max_epochs=5")
+    assert json.loads((run / "metrics.json").read_text())["primary"] == "val/PCK@0.2"
+    assert len(list(csv.DictReader((run / "history.csv").open()))) == 5
 
 
 def test_predictions_of_a_run_are_drawn_and_written(whole: Path, tmp_path: Path) -> None:

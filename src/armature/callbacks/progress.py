@@ -28,6 +28,7 @@ class ProgressLine(pl.Callback):
         console: where to write; None is standard output.
         every: seconds between two updates of the losses (reading them waits for the device).
         plain_every: seconds between two lines within an epoch where there is no terminal.
+        primary: the metric that leads the line after a validation; None where none leads.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class ProgressLine(pl.Callback):
         console: Console | None = None,
         every: float = 0.25,
         plain_every: float = 60.0,
+        primary: str | None = None,
     ) -> None:
+        self.primary = primary
         self.throughput = throughput
         self.console = console or Console(highlight=False)
         self.every, self.plain_every = every, plain_every
@@ -128,11 +131,8 @@ class ProgressLine(pl.Callback):
             return
         now = {n: float(v) for n, v in trainer.callback_metrics.items() if n.startswith("val/")}
         if trainer.is_global_zero:
-            self._print(
-                validation_line(
-                    now, self.previous, loss=self._validated.taken().get("train/total"), epoch=trainer.current_epoch + 1
-                )
-            )
+            loss, epoch = self._validated.taken().get("train/total"), trainer.current_epoch + 1
+            self._print(validation_line(now, self.previous, loss=loss, epoch=epoch, primary=self.primary))
         self.previous = {n: v for n, v in now.items() if math.isfinite(v)}
 
     # ------------------------------------------------------------------ how

@@ -47,6 +47,8 @@ class KeypointData(LightningDataModule):
             longer epochs.
         on_bad_image: "fail" lists every bad picture and stops before training; "skip" leaves them out and says so.
         pin_memory: page-locked batches; None where there is a GPU.
+        primary: the metric that decides, for the config's own references (``monitor`` is ``${data.primary}``); not used
+            here.
         root: where the data lies, for the config's own references (``${data.root}``); not used here.
 
     Raises:
@@ -77,6 +79,7 @@ class KeypointData(LightningDataModule):
         keep_resolution: int | None = None,
         root: str | None = None,
         mosaic: Mosaic | None = None,
+        primary: str = "val/AP",
     ) -> None:
         super().__init__()
         if (source is None) == (train is None and val is None) or (source is None) != (split is None):

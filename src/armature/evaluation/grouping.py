@@ -16,6 +16,15 @@ def count_within(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.arange(len(groups)) - np.repeat(first, np.diff(first, append=len(groups)))
 
 
+def pairs_within(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(P,) and (P,) indices of every two different members of the same run, both ways round; values must ascend."""
+    first = np.searchsorted(groups, groups, side="left")
+    count = np.searchsorted(groups, groups, side="right") - first
+    one = np.repeat(np.arange(len(groups)), count)
+    two = np.arange(len(one)) - np.repeat(np.cumsum(count) - count - first, count)
+    return one[one != two], two[one != two]
+
+
 def steps(groups: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Indices of the first member of every run, then of every second member, and so on until all have been."""
     place = count_within(groups)

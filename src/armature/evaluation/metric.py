@@ -13,6 +13,7 @@ from torchmetrics import Metric
 
 from armature.errors import UserError
 from armature.evaluation.judge import Judge, Verdict
+from armature.evaluation.measures import Measure
 from armature.evaluation.oks import MAX_DETECTIONS
 from armature.evaluation.results import Predictions, Truth
 from armature.structures import Poses, Record, Skeleton
@@ -25,7 +26,7 @@ class KeypointMetric(Metric):
     having found nobody; images that are not of the data set are left out.
 
     Args:
-        skeleton, thresholds, max_detections, sigmas, area, protocol: as ``Judge`` takes them.
+        skeleton, thresholds, max_detections, sigmas, area, protocol, measures: as ``Judge`` takes them.
     """
 
     full_state_update = False
@@ -45,9 +46,10 @@ class KeypointMetric(Metric):
         sigmas: Sequence[float] | float | None = None,
         area: str = "annotation",
         protocol: Mapping[str, Any] | None = None,
+        measures: Mapping[str, Measure] | None = None,
     ) -> None:
         super().__init__()
-        self.judge = Judge(skeleton, thresholds, max_detections, sigmas, area, protocol)
+        self.judge = Judge(skeleton, thresholds, max_detections, sigmas, area, protocol, measures)
         self._truth: Truth | None = None
         self._collected: tuple[Predictions, int] | None = None
         self._verdict: Verdict | None = None

@@ -1,7 +1,8 @@
 """COCO's keypoint evaluation (OKS AP and AR), vectorised over images, thresholds and sizes.
 
 ``match`` decides once which prediction found which person; ``accumulate`` turns that into the ten numbers, and can
-do so again for any weighting of the images (which is what a bootstrap needs).
+do so again for any weighting of the images (which is what a bootstrap needs). ``rematch`` does the matching again for
+other parts of the people than COCO's sizes (``slices.py``), without working out any similarity twice.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from armature.errors import UserError
+from armature.errors import DataError, UserError
 from armature.evaluation.grouping import steps
 from armature.evaluation.results import Predictions, Truth
 from armature.evaluation.similarity import Pairs, Ranked, pair, rank
@@ -40,10 +41,26 @@ _EVERY = np.uint16(2 ** len(THRESHOLDS) - 1)
 
 
 @dataclass(frozen=True)
-class Matches:
-    """Which prediction found which person, at every threshold and for every size.
+class Lanes:
+    """Parts of the people, each judged by itself as COCO judges a size; A is their number.
 
-    Masks hold one bit per threshold: bit t belongs to ``THRESHOLDS[t]``. A is the number of ``SIZES``.
+    Attributes:
+        names: A names.
+        judged: (A, G) bool, people that are to be found; all others are ignored: no misses, and no false alarms.
+        alarms: (A, D) bool over the predictions, those that are false alarms where they found nobody.
+    """
+
+    names: tuple[str, ...]
+    judged: NDArray[np.bool_]
+    alarms: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Which prediction found which person, at every threshold and for every lane.
+
+    Masks hold one bit per threshold: bit t belongs to ``THRESHOLDS[t]``. A is the number of lanes, of ``SIZES`` unless
+    somebody asked for others.
 
     Attributes:
         ranked: the D predictions that were judged, by image, best first.
@@ -54,6 +71,7 @@ class Matches:
         ignored: (A, D) masks: thresholds at which the prediction counts neither as hit nor as false alarm.
         people: (A, I) number of people to be found in each image.
         image_ids: (I,) the ids of those images.
+        lanes: A names.
     """
 
     ranked: Ranked
@@ -64,6 +82,7 @@ class Matches:
     ignored: NDArray[np.uint16]
     people: NDArray[np.int64]
     image_ids: NDArray[np.int64]
+    lanes: tuple[str, ...] = tuple(SIZES)
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
@@ -72,7 +91,7 @@ class Matches:
 
     def found(self, threshold: float = 0.5, size: str = "all") -> NDArray[np.int64]:
         """(D,) the person (index into the truth) that each prediction found, -1 for nobody."""
-        bit, a = _bit(threshold), list(SIZES).index(size)
+        bit, a = _bit(threshold), self.lanes.index(size)
         made = (self.hits[a] & bit) > 0
         person = np.full(len(self.ranked.source), -1)
         person[self.close.prediction[made]] = self.close.person[made]
@@ -84,18 +103,20 @@ class Curves:
     """Precision at each recall and the recall reached; NaN where there is nobody to find.
 
     Attributes:
-        precision: (A, T, R) over ``SIZES``, ``THRESHOLDS`` and ``RECALLS``. recall: (A, T).
+        precision: (A, T, R) over ``lanes``, ``THRESHOLDS`` and ``RECALLS``. recall: (A, T). lanes: A names.
     """
 
     precision: NDArray[np.float64]
     recall: NDArray[np.float64]
+    lanes: tuple[str, ...] = tuple(SIZES)
 
     def numbers(self) -> dict[str, float]:
         """COCO's ten numbers by name; NaN where there is nobody to find (pycocotools says -1)."""
-        return {name: self._number(*what) for name, what in NUMBERS.items()}
+        return {name: self.number(*what) for name, what in NUMBERS.items()}
 
-    def _number(self, kind: str, size: str, threshold: float | None) -> float:
-        values = (self.precision if kind == "AP" else self.recall)[list(SIZES).index(size)]
+    def number(self, kind: str, lane: str, threshold: float | None = None) -> float:
+        """``AP`` or ``AR`` of one lane, at one threshold or (None) in the mean over all; NaN: nobody to find."""
+        values = (self.precision if kind == "AP" else self.recall)[self.lanes.index(lane)]
         chosen = values if threshold is None else values[np.isclose(THRESHOLDS, threshold)]
         return float(np.ascontiguousarray(chosen).ravel().mean())
 
@@ -117,19 +138,31 @@ def match(
 
     Args:
         sigmas: (K,) OKS constants. max_detections: predictions of an image beyond these are dropped.
+
+    Raises:
+        DataError: people without an area.
     """
+    _check_areas(truth)
     ranked = rank(truth, predictions, max_detections)
     pairs = pair(truth, predictions, ranked, sigmas)
     close = pairs.take(pairs.oks >= THRESHOLDS[0])
+    return _matches(truth, ranked, pairs, close, by_size(truth, predictions))
+
+
+def rematch(matches: Matches, truth: Truth, lanes: Lanes) -> Matches:
+    """The same predictions matched once more, for other lanes; similarities are taken from ``matches``.
+
+    Args:
+        truth: the one that ``matches`` were made from. lanes: over its people and over the predictions judged.
+    """
+    return _matches(truth, matches.ranked, matches.pairs, matches.close, lanes)
+
+
+def by_size(truth: Truth, predictions: Predictions) -> Lanes:
+    """COCO's sizes: people within the area range, and alarms by the predictions' own areas."""
     limits = np.array(list(SIZES.values()))[:, :, None]
-    unjudged = truth.ignored | (truth.areas < limits[:, 0]) | (truth.areas > limits[:, 1])
-    counts = len(ranked.source), len(truth)
-    hits, matched, ignored = _walk(close, ranked.image[close.prediction], counts, unjudged, truth.crowd)
-    areas = predictions.areas[ranked.source]
-    outside = (areas < limits[:, 0]) | (areas > limits[:, 1])
-    ignored |= np.where(outside, ~matched & _EVERY, 0).astype(np.uint16)
-    people = np.stack([np.bincount(truth.image[~row], minlength=len(truth.image_ids)) for row in unjudged])
-    return Matches(ranked, pairs, close, hits, matched, ignored, people, truth.image_ids)
+    inside = [(areas >= limits[:, 0]) & (areas <= limits[:, 1]) for areas in (truth.areas, predictions.areas)]
+    return Lanes(tuple(SIZES), inside[0] & ~truth.ignored, inside[1])
 
 
 def accumulate(matches: Matches, image_weights: NDArray[np.float64] | None = None) -> Curves:
@@ -148,7 +181,7 @@ def accumulate(matches: Matches, image_weights: NDArray[np.float64] | None = Non
     image_order = matches.ranked.image[matches.order]
     each = None if weights is None else weights[image_order]
     totals = matches.people.sum(1) if weights is None else matches.people @ weights
-    precision = np.full((len(SIZES), len(THRESHOLDS), len(RECALLS)), np.nan)
+    precision = np.full((len(matches.lanes), len(THRESHOLDS), len(RECALLS)), np.nan)
     recall = np.full(precision.shape[:2], np.nan)
     for a in np.flatnonzero(totals > 0):
         matched, ignored = matches.matched[a][matches.order], matches.ignored[a][matches.order]
@@ -157,7 +190,25 @@ def accumulate(matches: Matches, image_weights: NDArray[np.float64] | None = Non
             judged = (ignored & bit) == 0
             hit = np.flatnonzero(judged & ((matched & bit) > 0))
             precision[a, t], recall[a, t] = _curve(judged, hit, each, float(totals[a]))
-    return Curves(precision, recall)
+    return Curves(precision, recall, matches.lanes)
+
+
+def _matches(truth: Truth, ranked: Ranked, pairs: Pairs, close: Pairs, lanes: Lanes) -> Matches:
+    counts = len(ranked.source), len(truth)
+    hits, matched, ignored = _walk(close, ranked.image[close.prediction], counts, ~lanes.judged, truth.crowd)
+    ignored |= np.where(lanes.alarms[:, ranked.source], 0, ~matched & _EVERY).astype(np.uint16)
+    people = np.stack([np.bincount(truth.image[row], minlength=len(truth.image_ids)) for row in lanes.judged])
+    return Matches(ranked, pairs, close, hits, matched, ignored, people, truth.image_ids, lanes.names)
+
+
+def _check_areas(truth: Truth) -> None:
+    lacking = np.isnan(truth.areas)
+    if lacking.any():
+        raise DataError(
+            f"{int(lacking.sum())} of {len(truth)} annotations have no 'area' (the first has id "
+            f"{truth.ids[lacking][0]}), and OKS is relative to it: judge with area=box or area=box*0.53, which take it "
+            "from the annotated boxes"
+        )
 
 
 def _curve(
@@ -199,7 +250,7 @@ def _walk(
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:
     """Masks of hits (A, C), matched (A, D) and ignored (A, D): the greedy matching itself.
 
-    Each image (once for each size, a "lane") has a list of its close pairs in the order in which COCO would try
+    Each image (once for each lane) has a list of its close pairs in the order in which COCO would try
     them. Step s takes the s-th pair of every list at once: no two of those share a prediction or a person.
 
     Args:

@@ -38,9 +38,12 @@ class Truth:
         image: (G,) index into ``image_ids``, ascending.
         keypoints: (G, K, 2) xy, pixel indices. visibility: (G, K) in {0, 1, 2}.
         labelled: (G,) what the file calls ``num_keypoints``; 0 makes a person ignored.
-        boxes: (G, 4) xywh. areas: (G,) px^2. crowd: (G,) bool. ids: (G,) annotation ids.
+        boxes: (G, 4) xywh. areas: (G,) px^2, NaN where the file has none. crowd: (G,) bool. ids: (G,) annotation ids.
         names: K keypoint names. category: COCO's category id. category_name: its name.
         area_source: where ``areas`` come from, a key of ``AREA_SOURCES``.
+        crowd_index: (I,) what the file calls ``crowdIndex`` (CrowdPose), NaN where an image has none; None without any.
+        head_boxes: (G, 4) xyxy of the field ``head_box`` (x1, y1, x2, y2 as in MPII), NaN where a person has none; None
+            without any.
     """
 
     image_ids: NDArray[np.int64]
@@ -58,6 +61,8 @@ class Truth:
     category: int = 1
     category_name: str = "object"
     area_source: str = "annotation"
+    crowd_index: NDArray[np.float64] | None = None
+    head_boxes: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """G, the number of people annotated, ignored ones included."""
@@ -116,6 +121,7 @@ class Truth:
         )
 
     @classmethod
+    @coco_json.collector_paused()
     def from_coco(cls, source: str | Path | Mapping[str, Any], category: int | str | None = None) -> Truth:
         """Truth of a COCO annotation file (or of its contents), its numbers exactly as they are.
 
@@ -150,12 +156,14 @@ class Truth:
             visibility=visibility,
             labelled=_labelled(people, visibility),
             boxes=coco_json.table(people, "bbox", people_at, 4),
-            areas=coco_json.table(people, "area", people_at),
+            areas=_areas(people, people_at),
             crowd=np.array([bool(a.get("iscrowd", 0)) for a in people], bool),
             ids=ids,
             names=kind.names or tuple(f"keypoint_{i}" for i in range(count)),
             category=kind.id,
             category_name=kind.name,
+            crowd_index=_optional([images[i] for i in order], "crowdIndex", f"{where}: images"),
+            head_boxes=_optional(people, "head_box", people_at, 4),
         )
 
     def to_coco(self) -> dict[str, Any]:
@@ -165,7 +173,6 @@ class Truth:
             "id": self.ids.tolist(),
             "image_id": self.image_ids[self.image].tolist(),
             "bbox": self.boxes.tolist(),
-            "area": self.areas.tolist(),
             "iscrowd": self.crowd.astype(int).tolist(),
             "num_keypoints": self.labelled.tolist(),
             "keypoints": points.reshape(len(self), 3 * len(self.names)).tolist(),
@@ -178,6 +185,10 @@ class Truth:
             {"id": i, "file_name": file, "height": h, "width": w}
             for i, file, (h, w) in zip(self.image_ids.tolist(), self.files, self.sizes.tolist(), strict=True)
         ]
+        optional = ((people, "area", self.areas), (people, "head_box", self.head_boxes))
+        for rows, field, values in (*optional, (images, "crowdIndex", self.crowd_index)):
+            if values is not None:
+                _write_known(rows, field, values)
         kind = {"id": self.category, "name": self.category_name, "keypoints": list(self.names)}
         return {"images": images, "annotations": people, "categories": [kind]}
 
@@ -224,7 +235,7 @@ class Predictions:
                 "has the training diverged?"
             )
         point_scores, corners = np.round(_array(keypoint_scores), 5), np.round(_array(boxes), 3)
-        return cls(ids, points, point_scores, scores, corners, _extent(points))
+        return cls(ids, points, point_scores, scores, corners, _area(_corners(points)))
 
     @classmethod
     def from_poses(cls, poses: Sequence[Poses], image_ids: Sequence[int] | NDArray[np.int64]) -> Predictions:
@@ -240,6 +251,7 @@ class Predictions:
         return cls.from_arrays(ids, *(np.concatenate([_array(getattr(p, f)) for p in poses]) for f in fields))
 
     @classmethod
+    @coco_json.collector_paused()
     def from_coco(cls, source: str | Path | Sequence[Mapping[str, Any]], truth: Truth) -> Predictions:
         """Predictions of a COCO results file (or of its contents), its numbers exactly as they are.
 
@@ -258,13 +270,14 @@ class Predictions:
         keypoints = np.ascontiguousarray(points[:, :, :2])
         by_box = bool(results) and "bbox" in results[0] and results[0]["bbox"] != []
         boxes = coco_json.table(results, "bbox", where, 4) if by_box else np.zeros((len(results), 4))
-        areas = boxes[:, 2] * boxes[:, 3] if by_box else _extent(keypoints)
+        corners = _corners(keypoints)
+        areas = boxes[:, 2] * boxes[:, 3] if by_box else _area(corners)
         return cls(
             image_ids=ids,
             keypoints=keypoints,
             keypoint_scores=points[:, :, 2],
             scores=coco_json.table(results, "score", where),
-            boxes=_boxes(results, where, keypoints, boxes if by_box else None),
+            boxes=_boxes(results, where, corners, boxes if by_box else None),
             areas=areas,
             area_source="bbox" if by_box else "keypoints",
         )
@@ -301,10 +314,41 @@ def _join(parts: list[Any], dtype: Any, *shape: int) -> NDArray[Any]:
     return np.concatenate([np.zeros((0, *shape), dtype), *parts]).astype(dtype, copy=False)
 
 
-def _extent(keypoints: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(D,) area of the smallest upright box around each prediction's keypoints."""
-    span = keypoints.max(1, initial=-np.inf) - keypoints.min(1, initial=np.inf)
-    return span[:, 0] * span[:, 1]
+def _corners(keypoints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(D, 4) xyxy of the smallest upright box around each prediction's keypoints."""
+    points = np.ascontiguousarray(keypoints.transpose(1, 2, 0))  # numpy is slow along an axis of two
+    low, high = points.min(0, initial=np.inf), points.max(0, initial=-np.inf)
+    return np.ascontiguousarray(np.concatenate([low, high]).T)
+
+
+def _area(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+
+
+def _areas(people: Sequence[Mapping[str, Any]], where: str) -> NDArray[np.float64]:
+    """(G,) the file's ``area``; NaN for those without, who can only be judged with areas from their boxes."""
+    areas = _optional(people, "area", where)
+    return np.full(len(people), np.nan) if areas is None else areas
+
+
+def _optional(
+    rows: Sequence[Mapping[str, Any]], field: str, where: str, width: int | None = None
+) -> NDArray[np.float64] | None:
+    """(N,) or (N, width) of a field that rows may lack, NaN for those that do; None where none has it."""
+    having = [i for i, row in enumerate(rows) if field in row]
+    if len(having) == len(rows):
+        return coco_json.table(rows, field, where, width) if rows else None
+    values = np.full((len(rows), width) if width else len(rows), np.nan)
+    values[having] = coco_json.table([rows[i] for i in having], field, where, width)
+    return values if having else None
+
+
+def _write_known(rows: Sequence[dict[str, Any]], field: str, values: NDArray[np.float64]) -> None:
+    """Puts each row's value into it, but for rows whose value is NaN."""
+    known = ~np.isnan(values.reshape(len(rows), values.size // max(len(rows), 1))).any(1)
+    listed = values.tolist()
+    for i in np.flatnonzero(known).tolist():
+        rows[i][field] = listed[i]
 
 
 def _labelled(people: Sequence[Mapping[str, Any]], visibility: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -314,14 +358,14 @@ def _labelled(people: Sequence[Mapping[str, Any]], visibility: NDArray[np.int64]
 
 
 def _boxes(
-    results: Sequence[Mapping[str, Any]], where: str, keypoints: NDArray[np.float64], bbox: NDArray[np.float64] | None
+    results: Sequence[Mapping[str, Any]], where: str, corners: NDArray[np.float64], bbox: NDArray[np.float64] | None
 ) -> NDArray[np.float64]:
-    """(D, 4) xyxy from the first of ``box``, ``bbox`` and the keypoints' extent that there is."""
+    """(D, 4) xyxy from the first of ``box``, ``bbox`` and the keypoints' extent (``corners``) that there is."""
     if results and "box" in results[0]:
         return coco_json.table(results, "box", where, 4)
     if bbox is not None:
         return np.concatenate([bbox[:, :2], bbox[:, :2] + bbox[:, 2:]], 1)
-    return np.concatenate([keypoints.min(1, initial=np.inf), keypoints.max(1, initial=-np.inf)], 1) + HALF_PIXEL
+    return corners + HALF_PIXEL
 
 
 def _check_category(results: Sequence[Mapping[str, Any]], truth: Truth, where: str) -> None:

@@ -16,7 +16,9 @@ from armature.errors import UserError
 from armature.reports import curves, highlight, svg
 from armature.reports import scores as s
 from armature.reports.embedding import embed
+from armature.reports.error_figure import error_figure
 from armature.reports.facts import flatten, grouped, pairs
+from armature.reports.reliability import diagram
 from armature.reports.run_files import RunFiles, read
 
 #: First words of picture file names, in the order in which they are shown.
@@ -45,21 +47,23 @@ def render(found: RunFiles) -> str:
     """The page as HTML."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"seconds": s.seconds, "yaml": highlight.yaml, "diff": highlight.diff}
-    script = _package_text("run_report.js")
+    script = package_text("run_report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.from_string(_package_text("run_report.html.j2")).render(
-        style=Markup(_package_text("run_report.css")),
+    return environment.from_string(package_text("run_report.html.j2")).render(
+        style=Markup(package_text("run_report.css")),
         script=Markup(script),
         script_hash=digest,
         title=_title(found),
         subtitle=_subtitle(found),
         remarks=found.remarks,
         split=s.main_split(_flat(found)),
-        headline=headline(_flat(found)),
+        headline=headline(_flat(found), _primary(found)),
         protocol=_protocol(found),
         charts=[_chart(c) for c in curves.charts(found.history)],
-        keypoints=keypoint_table(_flat(found)),
-        other=_other(_flat(found)),
+        keypoints=keypoint_table(_flat(found), _primary(found)),
+        errors=error_figure(found.metrics.get("errors") or {}, keypoints=_points(found)),
+        reliability=[diagram(figure) for figure in (found.metrics.get("reliability") or {}).values()],
+        other=_other(_flat(found), _primary(found)),
         time=s.shares(found.metrics.get("time") or {}),
         pictures=picture_groups(found.pictures),
         predictions=prediction_summary(found.predictions),
@@ -68,28 +72,32 @@ def render(found: RunFiles) -> str:
     )
 
 
-def headline(metrics: dict[str, Any]) -> list[tuple[str, str, bool]]:
+def headline(metrics: dict[str, Any], primary: str | None = None) -> list[tuple[str, str, bool]]:
     """``(name, text, measured)`` of the numbers that lead the page; the first is the verdict.
 
-    AP leads; where no AP was measured, the middle PCK does, else the mean error.
+    The primary metric leads, AP where none is named; where that was not measured, the middle PCK, else the mean error.
     """
     values = s.whole(s.of_split(metrics))
     pcks = sorted((n for n in values if n.startswith("PCK")), key=s.pck_radius)
     errors = [n for n in ("error/mean", "error/median") if n in values]
     names = [n for n in s.HEADLINE if n in values] + pcks + errors
-    if values.get("AP") is None:
+    lead = s.bare(primary)
+    if lead is not None and values.get(lead) is not None:
+        names = [lead, *(n for n in names if n != lead)]
+    elif values.get("AP") is None:
         first = [n for n in pcks[len(pcks) // 2 :] + errors if values[n] is not None][:1]
         names = first + [n for n in names if n not in first]
     return [(_spoken(n), s.shown(n, values[n]), values[n] is not None) for n in names]
 
 
-def keypoint_table(metrics: dict[str, Any]) -> dict[str, Any] | None:
+def keypoint_table(metrics: dict[str, Any], primary: str | None = None) -> dict[str, Any] | None:
     """Columns and rows of the per-keypoint table in the skeleton's order, or None where nothing is per keypoint.
 
-    ``lead`` is the column with bars; ``weak`` marks its three worst keypoints.
+    ``lead`` is the column with bars; ``weak`` marks its three worst keypoints. ``groups`` has the same columns for
+    groups of keypoints.
     """
-    tables = s.by_keypoint(s.of_split(metrics))
-    lead = s.ranking(tables)
+    tables, groups = (of(s.of_split(metrics)) for of in (s.by_keypoint, s.by_group))
+    lead = s.ranking(tables, s.bare(primary))
     if lead is None:
         return None
     columns = sorted(tables, key=lambda n: (not n.startswith("AP"), s.pck_radius(n)))
@@ -105,7 +113,9 @@ def keypoint_table(metrics: dict[str, Any]) -> dict[str, Any] | None:
         }
         for name, value in tables[lead].items()
     ]
-    return {"columns": [_spoken(c) for c in columns], "lead": _spoken(lead), "rows": rows}
+    named = groups.get(lead, {})
+    grouped = [{"name": n, "cells": [s.shown(c, groups.get(c, {}).get(n)) for c in columns]} for n in named]
+    return {"columns": [_spoken(c) for c in columns], "lead": _spoken(lead), "rows": rows, "groups": grouped}
 
 
 def picture_groups(pictures: list[Path]) -> list[dict[str, Any]]:
@@ -131,13 +141,26 @@ def prediction_summary(predictions: list[dict[str, Any]]) -> dict[str, Any] | No
     return {"people": len(predictions), "images": images, "histogram": svg.histogram(scores) if scores else None}
 
 
-def _package_text(name: str) -> str:
+def package_text(name: str) -> str:
+    """The text of a file that lies beside this module."""
     return files("armature.reports").joinpath(name).read_text(encoding="utf-8")
 
 
 def _flat(found: RunFiles) -> dict[str, Any]:
     metrics = found.metrics.get("metrics", {})
     return metrics if isinstance(metrics, dict) else {}
+
+
+def _primary(found: RunFiles) -> str | None:
+    """The metric that leads, by the run's own word; None for runs that name none."""
+    named = found.metrics.get("primary")
+    return named if isinstance(named, str) else None
+
+
+def _points(found: RunFiles) -> list[str]:
+    """Keypoints that errors are told of, without groups of them."""
+    points = [name.split("/", 2) for name in found.metrics.get("errors") or {} if name.count("/") > 1]
+    return [point for _, kind, point in points if kind == "good" and not point.startswith(s.GROUP)]
 
 
 def _title(found: RunFiles) -> str:
@@ -193,8 +216,8 @@ def _brief(value: float | None) -> str:
     return s.MISSING if value is None else f"{value:.4g}"
 
 
-def _other(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    led = {name for name, _, _ in headline(metrics)}
+def _other(metrics: dict[str, Any], primary: str | None = None) -> list[tuple[str, str]]:
+    led = {name for name, _, _ in headline(metrics, primary)}
     values = s.whole(s.of_split(metrics))
     return [(_spoken(n), s.shown(n, v)) for n, v in values.items() if _spoken(n) not in led]
 

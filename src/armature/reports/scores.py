@@ -9,6 +9,8 @@ from typing import Any
 #: The numbers that lead every table, in this order.
 HEADLINE = ("AP", "AP50", "AP75", "APm", "APl", "AR")
 MISSING = "–"  # noqa: RUF001
+#: Begins the last part of the names of scores that are about several keypoints: ``PCK@0.2/group:wrists``.
+GROUP = "group:"
 _STATISTICS = {"mean", "median", "max", "min", "std", "p90", "p95", "p99"}
 _SPLITS = ("val", "test", "train")
 
@@ -52,25 +54,52 @@ def parts(name: str) -> tuple[str, str | None]:
     return "/".join(words[:stem]), "/".join(words[stem:]) or None
 
 
+def bare(name: str | None) -> str | None:
+    """The metric without its split: ``NME`` of ``val/NME``."""
+    split, mark, rest = (name or "").partition("/")
+    return rest if mark and split in _SPLITS else name
+
+
 def whole(scores: Mapping[str, float | None]) -> Scores:
-    """The scores that are not about a single keypoint."""
+    """The scores that are not about some keypoints only."""
     return {k: v for k, v in scores.items() if parts(k)[1] is None}
 
 
 def by_keypoint(scores: Mapping[str, float | None]) -> dict[str, Scores]:
     """``{"PCK@0.2": {"nose": 0.9, ...}, ...}``: the scores that are about single keypoints."""
+    return _tables({k: v for k, v in scores.items() if not (parts(k)[1] or "").startswith(GROUP)})
+
+
+def by_group(scores: Mapping[str, float | None]) -> dict[str, Scores]:
+    """``{"PCK@0.2": {"wrists": 0.8, ...}, ...}``: the scores that are about groups of keypoints."""
+    tables = _tables({k: v for k, v in scores.items() if (parts(k)[1] or "").startswith(GROUP)})
+    return {metric: {name.removeprefix(GROUP): v for name, v in table.items()} for metric, table in tables.items()}
+
+
+def _tables(scores: Mapping[str, float | None]) -> dict[str, Scores]:
     tables: dict[str, Scores] = {}
     for name, value in scores.items():
-        metric, keypoint = parts(name)
-        if keypoint is not None:
-            tables.setdefault(metric, {})[keypoint] = value
+        metric, part = parts(name)
+        if part is not None:
+            tables.setdefault(metric, {})[part] = value
     return tables
 
 
-def ranking(tables: Mapping[str, Scores]) -> str | None:
-    """What keypoints are ranked by: AP, else the middle PCK, else an error, else any measured metric; or None."""
+def ranking(tables: Mapping[str, Scores], primary: str | None = None) -> str | None:
+    """What keypoints are ranked by: the primary metric, else AP, the middle PCK, an error, any that is measured.
+
+    None where nothing is measured.
+    """
     pcks = sorted((name for name in tables if name.startswith("PCK")), key=pck_radius)
-    wishes = ["AP", *pcks[len(pcks) // 2 :], *pcks, "error/mean", "error/median", *tables]
+    wishes = [
+        *([primary] if primary else []),
+        "AP",
+        *pcks[len(pcks) // 2 :],
+        *pcks,
+        "error/mean",
+        "error/median",
+        *tables,
+    ]
     return next((name for name in wishes if any(v is not None for v in tables.get(name, {}).values())), None)
 
 
@@ -104,6 +133,8 @@ def shown(name: str, value: float | None) -> str:
         return MISSING
     if in_pixels(name):
         return f"{value:.2f} px"
+    if "nme" in name.lower():  # a few hundredths, all of them
+        return f"{value:.4f}"
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:.3f}"
 
 

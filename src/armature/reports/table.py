@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ def validation_line(
     loss: float | None = None,
     names: tuple[str, ...] = LINE,
     epoch: int | None = None,
+    primary: str | None = None,
 ) -> Text:
     """One line: ``val  AP 0.512 (+0.034)  AP50 0.780 (+0.010)  PCK@0.1 0.640  loss 1.230``; changes are green or red.
 
@@ -35,7 +36,10 @@ def validation_line(
         loss: validation or training loss, printed last.
         names: which metrics, in this order; absent ones are left out, unmeasured ones are a dash.
         epoch: printed after ``val`` where given.
+        primary: the metric that leads the line, whatever ``names`` says; None where none leads.
     """
+    first = s.bare(primary)
+    names = names if first is None else (first, *(name for name in names if name != first))
     now, before = s.of_split(metrics), s.of_split(previous or {})
     line = Text(s.main_split(metrics) or "val", style="bold")
     if epoch is not None:
@@ -49,17 +53,23 @@ def validation_line(
     return line
 
 
-def final(metrics: Mapping[str, Any], time: Mapping[str, Any] | None = None, title: str = "") -> RenderableType:
+def final(
+    metrics: Mapping[str, Any],
+    time: Mapping[str, Any] | None = None,
+    title: str = "",
+    primary: str | None = None,
+) -> RenderableType:
     """The tables at the end of a run: headline scores, PCK and pixel errors, best and worst keypoints, time.
 
     Args:
         metrics: flat, ``val/AP`` ...; None, NaN and -1 are shown as "no ground truth".
         time: seconds by part (data, network, decode, evaluation), or None.
         title: printed above, e.g. the experiment.
+        primary: the metric that leads, ``val/NME``; None is AP.
     """
-    values = s.of_split(metrics)
-    blocks: list[RenderableType] = [headline(values, s.main_split(metrics))]
-    blocks += [t for t in (_accuracy(values), keypoints(values)) if t is not None]
+    values, first = s.of_split(metrics), s.bare(primary)
+    blocks: list[RenderableType] = [headline(values, s.main_split(metrics), first)]
+    blocks += [t for t in (_accuracy(values), keypoints(values, primary=first)) if t is not None]
     if time:
         blocks.append(time_split(time))
     heading: list[RenderableType] = [Text(title, style="bold")] if title else []
@@ -79,32 +89,34 @@ def show(
     title: str = "",
     run: Path | None = None,
     console: Console | None = None,
+    primary: str | None = None,
 ) -> None:
     """Prints ``final`` and ``paths``; a path is never broken over two lines, so that it can be copied."""
     console = console or Console()
-    console.print(final(metrics, time, title))
+    console.print(final(metrics, time, title, primary))
     if run is not None:
         console.print(paths(run), soft_wrap=True)
 
 
-def headline(values: Mapping[str, float | None], split: str = "") -> RenderableType:
-    """AP, AP50, AP75, APm, APl and AR in a row; buckets without ground truth are a dash and named below."""
-    names = [n for n in s.HEADLINE if n in values]
+def headline(values: Mapping[str, float | None], split: str = "", primary: str | None = None) -> RenderableType:
+    """The primary metric, AP, AP50, AP75, APm, APl and AR in a row; those without ground truth are named below."""
+    lead = primary if primary is not None and primary in values else "AP"
+    names = [n for n in (lead, *(n for n in s.HEADLINE if n != lead)) if n in values]
     if not names:
         return Text("no AP or AR was measured", style="dim")
     table = _table()
     table.add_column(Text(split, style="dim"))
     for name in names:
-        table.add_column(name, justify="right", style="bold" if name == "AP" else "")
-    table.add_row("OKS", *(s.shown(n, values[n]) for n in names))
+        table.add_column(_label(name), justify="right", style="bold" if name == lead else "")
+    table.add_row("OKS" if lead in s.HEADLINE else "", *(s.shown(n, values[n]) for n in names))
     missing = [n for n in names if values[n] is None]
     return Group(table, Text(f"  {s.MISSING} no ground truth: {', '.join(missing)}", style="dim")) if missing else table
 
 
-def keypoints(values: Mapping[str, float | None], count: int = 3) -> RenderableType | None:
+def keypoints(values: Mapping[str, float | None], count: int = 3, primary: str | None = None) -> RenderableType | None:
     """The best and the worst keypoints side by side, or None where nothing was measured per keypoint."""
     tables = s.by_keypoint(values)
-    metric = s.ranking(tables)
+    metric = s.ranking(tables, primary)
     if metric is None:
         return None
     order = s.ranked(metric, tables[metric])
@@ -115,6 +127,26 @@ def keypoints(values: Mapping[str, float | None], count: int = 3) -> RenderableT
     missing = [k for k, v in tables[metric].items() if v is None]
     note = [Text(f"  {s.MISSING} no ground truth: {', '.join(missing)}", style="dim")] if missing else []
     return Group(Columns([Padding(b, (0, 3, 0, 0)) for b in blocks], padding=0), *note)
+
+
+def slices(rows: Sequence[Mapping[str, Any]], notes: Mapping[str, Any] | None = None) -> RenderableType:
+    """A row for each part of the people, by kind, and below it what is to be said of the kinds.
+
+    Args:
+        rows: ``kind``, ``name`` and numbers by name, as ``evaluation.slices`` gives them.
+    """
+    table = _table()
+    table.add_column("people by", style="dim")
+    columns = [name for name in (rows[0] if rows else {}) if name != "kind"]
+    for name in columns:
+        table.add_column("" if name == "name" else name, justify="left" if name == "name" else "right")
+    before = None
+    for row in rows:
+        shown = [f"{row[n]:,}" if isinstance(row[n], int) else s.shown(n, s.number(row[n])) for n in columns[1:]]
+        table.add_row(row["kind"].replace("_", " ") if row["kind"] != before else "", Text(row["name"]), *shown)
+        before = row["kind"]
+    said = [Text(f"  {kind.replace('_', ' ')}: {text}", style="dim") for kind, text in (notes or {}).items()]
+    return Padding(Group(table, *said), (0, 0, 1, 1))
 
 
 def time_split(time: Mapping[str, Any]) -> RenderableType:
@@ -134,7 +166,8 @@ def time_split(time: Mapping[str, Any]) -> RenderableType:
 def _accuracy(values: Mapping[str, float | None]) -> RenderableType | None:
     whole = s.whole(values)
     pcks = sorted((n for n in whole if n.startswith("PCK")), key=s.pck_radius)
-    names = [*pcks, *(n for n in whole if s.in_pixels(n))]
+    others = [n for n in whole if n.startswith(("AUC", "NME"))]
+    names = [*pcks, *others, *(n for n in whole if s.in_pixels(n))]
     if not names:
         return None
     table = _table()

@@ -11,7 +11,7 @@ from rich.console import Console
 from armature import memory
 from armature.building import build
 from armature.errors import ConfigError
-from armature.evaluation.judge import Judge
+from armature.evaluation.judge import Judge, Verdict
 from armature.evaluation.results import Predictions, Truth
 from armature.reports import table
 from armature.run_folder import write_json
@@ -21,6 +21,7 @@ EXAMPLES = """
 armature evaluate run=runs/default/RUN
 armature evaluate run=runs/default/RUN verify=true 'overrides={flip_test:false}'
 armature evaluate predictions=results.json annotations=person_keypoints_val2017.json skeleton=coco_person verify=true
+armature evaluate predictions=results.json annotations=gt.json area=box slices=true +measure@measures.PCKt=pck_torso
 """
 
 
@@ -39,24 +40,37 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
         judged = _judge_files(config)
     else:
         raise ConfigError("evaluate needs run=FOLDER, or predictions=FILE annotations=FILE [skeleton=NAME]")
-    table.show(judged["metrics"], judged.get("time"), title=judged.pop("title"))
-    if "verified" in judged:
-        Console(highlight=False).print(judged["verified"]["summary"])
+    _show(judged, judged.pop("title"))
     if config.output:
         write_json(Path(config.output) / "metrics.json", judged)
         print(f"written to {Path(config.output) / 'metrics.json'}")
     return 0
 
 
+def _show(judged: dict[str, Any], title: str) -> None:
+    console = Console(highlight=False)
+    table.show(judged["metrics"], judged.get("time"), title=title, primary=judged.get("primary"))
+    if "slices" in judged:
+        console.print(table.slices(judged["slices"], judged["protocol"]["slices"]))
+    repeated = judged["protocol"]["duplicate_detections"]
+    if repeated:
+        said = judged["protocol"]["duplicates"]
+        console.print(f" {repeated} predictions repeat another one (image, keypoints, score): {said}", soft_wrap=True)
+    if "verified" in judged:
+        console.print(judged["verified"]["summary"])
+
+
 def _judge_files(config: DictConfig) -> dict[str, Any]:
     truth = Truth.from_coco(config.annotations, config.category)
     predictions = Predictions.from_coco(config.predictions, truth)
-    judge = Judge(build(config.skeleton), area=config.area, protocol={"source": str(config.predictions)})
+    source = {"source": str(config.predictions)}
+    judge = Judge(build(config.skeleton), area=config.area, protocol=source, measures=build(config.measures))
     verdict = judge(truth, predictions)
     judged = {"metrics": {f"val/{n}": v for n, v in verdict.numbers.items()}, "protocol": verdict.card}
+    judged |= {"primary": config.primary} if config.primary else {}
     if config.verify:
         judged["verified"] = judge.verify(truth, predictions).summary()
-    return judged | {"title": str(config.predictions)}
+    return _sliced(judged, config, judge, truth, predictions, verdict) | {"title": str(config.predictions)}
 
 
 def _judge_run(config: DictConfig) -> dict[str, Any]:
@@ -65,6 +79,20 @@ def _judge_run(config: DictConfig) -> dict[str, Any]:
     from armature.conclusion import judge, judgement
 
     restored = restoring.restore(config.run, config.checkpoint, config.overrides)
+    metric: Any = restored.module.metrics
+    metric.judge.add(build(config.measures))
     metrics = judge(restored.module, restored.data(), restored.trainer())
-    seconds = dict(restored.module.clock.seconds)
-    return judgement(restored.module, metrics, config.verify, time=seconds) | {"title": str(restored.folder.path)}
+    facts = {"primary": config.primary or restored.config.monitor, "time": dict(restored.module.clock.seconds)}
+    judged = judgement(restored.module, metrics, config.verify, **facts)
+    judged = _sliced(judged, config, metric.judge, metric.truth, metric.predictions(), metric.verdict())
+    return judged | {"title": str(restored.folder.path)}
+
+
+def _sliced(
+    judged: dict[str, Any], config: DictConfig, judge: Judge, truth: Truth, predictions: Predictions, verdict: Verdict
+) -> dict[str, Any]:
+    """The judgement with its slices, where they are asked for."""
+    if not config.slices:
+        return judged
+    cut = judge.slices(truth, predictions, verdict, crowded=(config.crowded[0], config.crowded[1]))
+    return judged | {"slices": cut.rows(), "protocol": {**judged["protocol"], "slices": cut.notes}}

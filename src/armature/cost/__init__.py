@@ -1,0 +1,1 @@
+"""What a prediction costs, measured by one procedure for every architecture."""
