@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.comparison.conftest import annotations
+from run_folders import annotations
 
 from armature.comparison.alike import check_rules, same_images
 from armature.comparison.contenders import gather

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.comparison.conftest import SKELETON, annotations, results
+from run_folders import SKELETON, annotations, results
 
 from armature.comparison.contenders import gather, restrict
 from armature.errors import UserError

@@ -11,7 +11,7 @@ from armature.errors import UserError
 
 
 def test_runs_that_differ_in_their_seed_are_one_group(make_run: Callable[..., Path]) -> None:
-    small, large = {"model": {"width": 32}}, {"model": {"width": 64}}
+    small, large = ({"name": "sweep", "model": {"width": width}} for width in (32, 64))
     runs = [
         make_run(f"a/{seed}", seed=seed, config=small, overrides=["model.width=32", f"seed={seed}"]) for seed in (1, 2)
     ]
@@ -23,9 +23,16 @@ def test_runs_that_differ_in_their_seed_are_one_group(make_run: Callable[..., Pa
 
 
 def test_an_architecture_is_a_name_of_its_own_and_given_names_win(make_run: Callable[..., Path]) -> None:
-    a = make_run("a/1", config={"x": 1}, overrides=["architecture=openpose_tiny", "experiment=compare_synthetic"])
-    b = make_run("b/1", config={"x": 2}, overrides=["architecture=posted_tiny"])
-    assert [g.name for g in grouped(gather([str(a), f"mine:{b}"]))] == ["openpose_tiny", "mine"]
+    a = make_run(
+        "a/1", config={"name": "c", "x": 1}, overrides=["architecture=openpose_tiny", "experiment=compare_synthetic"]
+    )
+    b = make_run("b/1", config={"name": "c", "x": 2}, overrides=["architecture=posted_tiny"])
+    c = make_run("c/1", config={"name": "c", "x": 3}, overrides=["architecture=yolo_pose_tiny"])
+    assert [g.name for g in grouped(gather([str(a), f"mine:{b}", str(c)]))] == [
+        "openpose_tiny",
+        "mine",
+        "yolo_pose_tiny",
+    ]
 
 
 def test_the_same_seed_twice_is_no_second_draw(make_run: Callable[..., Path]) -> None:
@@ -37,3 +44,15 @@ def test_the_same_seed_twice_is_no_second_draw(make_run: Callable[..., Path]) ->
 def test_differences_of_configs() -> None:
     configs = [flat({"a": 1, "b": {"c": [1, 2], "d": {}}}), flat({"a": 1, "b": {"c": [1, 3]}}), {}]
     assert differences(configs) == [{"b.c": [1, 2], "b.d": {}}, {"b.c": [1, 3], "b.d": "not there"}, {}]
+
+
+def test_experiments_of_other_names_need_no_more(make_run: Callable[..., Path]) -> None:
+    runs = [
+        make_run(f"{name}/1", config={"name": name, "x": name}, overrides=["trainer.max_epochs=3"]) for name in "ab"
+    ]
+    assert [g.name for g in grouped(gather([str(run) for run in runs]))] == ["a", "b"]
+
+
+def test_names_that_stay_alike_take_the_path(make_run: Callable[..., Path]) -> None:
+    runs = [make_run(f"{name}/1", config={"name": "c", "x": name}) for name in "ab"]
+    assert [g.name for g in grouped(gather([str(run) for run in runs]))] == ["a/1", "b/1"]

@@ -60,7 +60,7 @@ def _source(contenders: tuple[Contender, ...]):  # type: ignore[no-untyped-def]
     """The validation pictures of the first run whose data can be read, else the reason why there is none."""
     reason = "No pictures: bare results files name no pictures."
     for contender in contenders:
-        if not contender.config:
+        if not contender.config.get("data"):
             continue
         from omegaconf import OmegaConf
 

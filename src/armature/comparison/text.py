@@ -16,6 +16,9 @@ from armature.reports.comparison_words import headline, signed, spoken
 
 Document = Mapping[str, Any]
 
+#: Letters that a terminal's line needs for names, the deciding metric and the verdict, and for each further metric.
+_FIXED, _COLUMN = 66, 11
+
 
 def show(document: Document, form: str = "table") -> None:
     """Prints the comparison in one of ``FORMS``.
@@ -41,17 +44,22 @@ def as_text(document: Document, form: str) -> str:
 
 
 def _terminal(document: Document) -> None:
-    """The deciding metric with its interval, the others as numbers: a line has to fit a terminal."""
+    """The deciding metric with its interval, then as many of the others as fit the line; the rest is on the page."""
     console = Console(highlight=False)
+    shown = document["metrics"][: max((console.width - _FIXED) // _COLUMN, 1)]
+    fitting = {**document, "metrics": shown}
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("system", overflow="fold", min_width=14)
-    for heading in _headings(document):
+    table.add_column("system", overflow="fold", min_width=12)
+    seeds, lead, *others = _headings(fitting)
+    for heading in (seeds, lead):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("against the first")
+    for heading in others:
+        table.add_column(heading, justify="right", no_wrap=True)
     for system in document["systems"]:
-        seeds, lead, *others = _cells(document, system, lambda text, low, high: f"{text} [dim]{low}–{high}[/dim]")  # noqa: RUF001
-        others = [cell.partition(" [dim]")[0] for cell in others]
-        table.add_row(system["name"], seeds, lead, *others, _coloured(system.get("against_best", "")))
+        n, first, *rest = _cells(fitting, system, lambda text, low, high: f"{text} [dim]{low}–{high}[/dim]")  # noqa: RUF001
+        plain = [cell.partition(" [dim]")[0] for cell in rest]
+        table.add_row(system["name"], n, first, _coloured(system.get("against_best", "")), *plain)
     console.print(table)
     console.print(headline(document), soft_wrap=True)
     for remark in document["remarks"]:

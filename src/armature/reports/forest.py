@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-_WIDTH, _HEIGHT, _MARGIN = 160, 18, 6
+_WIDTH, _HEIGHT, _MARGIN = 110, 18, 6
 
 
 def forest(number: Mapping[str, Any], span: tuple[float, float]) -> Markup:
