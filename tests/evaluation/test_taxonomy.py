@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import itertools
 import math
 from collections import Counter
 from itertools import pairwise
@@ -18,7 +19,7 @@ from armature.errors import UserError
 from armature.evaluation import oks, verify
 from armature.evaluation.results import Predictions, Truth
 from armature.evaluation.taxonomy import KINDS, NONE, ROLES, Taxonomy, diagnose, find
-from armature.evaluation.taxonomy_impact import FIXES, MOVED, NUMBERS, Oracle, impact
+from armature.evaluation.taxonomy_impact import FIXES, MOVED, NUMBERS, Oracle, impact, impact_by_keypoint
 
 NAMES = ("nose", "left_eye", "right_eye", "left_hand", "right_hand", "tail")
 FLIP = (0, 2, 1, 4, 3, 5)
@@ -467,3 +468,23 @@ def test_higher_thresholds_find_nobody_whom_the_lowest_did_not() -> None:
         hit = np.zeros(len(truth), bool)
         hit[matches.close.person[matches.hits[0] > 0]] = True
         assert not (hit & ~truth.ignored & (find(truth, matches) < 0)).any() and hit.any()
+
+
+def test_the_cost_of_a_keypoint_is_the_gain_of_results_in_which_it_is_right() -> None:
+    rng = np.random.default_rng(5)
+    places = [LAYOUT + np.array([400.0 * i, 0.0]) for i in range(6)]
+    data = scene(6, [person(i + 1, i + 1, place) for i, place in enumerate(places)])
+    noisy = [place + rng.normal(0, 15, place.shape) for place in places]
+    results = [result(i + 1, points, 0.9 - 0.1 * i) for i, points in enumerate(noisy)]
+    truth, predictions, matches, taxonomy = judge(data, results)
+    groups = {"nose": (0,), "hands": (3, 4)}
+    found = impact_by_keypoint(truth, predictions, matches, taxonomy, SIGMAS, groups)
+    before = oks.evaluate(truth, predictions, SIGMAS)["AP"]
+    for name, members in groups.items():
+        mended = copy.deepcopy(noisy)
+        for i, k in itertools.product(range(6), members):
+            if taxonomy.labels[i, k] != KINDS.index("good"):
+                mended[i][k] = places[i][k]
+        fixed = [result(i + 1, points, 0.9 - 0.1 * i) for i, points in enumerate(mended)]
+        gain = oks.evaluate(truth, Predictions.from_coco(fixed, truth), SIGMAS)["AP"] - before
+        assert found[f"errors/AP_gain/keypoints/{name}"] == pytest.approx(gain, abs=1e-12) and gain > 0

@@ -11,7 +11,8 @@ from armature.evaluation.keypoint_groups import keypoint_groups
 from armature.evaluation.ratios import Ratios
 from armature.evaluation.results import Predictions, Truth
 from armature.evaluation.taxonomy import diagnose
-from armature.evaluation.taxonomy_impact import impact
+from armature.evaluation.taxonomy_impact import impact, impact_by_keypoint
+from armature.structures import Skeleton
 
 #: Begins the names of groups of keypoints among those of keypoints.
 GROUP = "group:"
@@ -42,6 +43,15 @@ def diagnosis(judge: Judge, truth: Truth, predictions: Predictions, verdict: Ver
     found = diagnose(truth, predictions, verdict.matches, judge.sigmas, judge.skeleton.flip)
     groups = {f"{GROUP}{name}": members for name, members in keypoint_groups(judge.skeleton).items()}
     shares = found.ratios(groups)
-    gains = impact(truth, predictions, verdict.matches, found, judge.sigmas)
+    made_from = (truth, predictions, verdict.matches, found, judge.sigmas)
+    gains = impact(*made_from) | impact_by_keypoint(*made_from, _parts(judge.skeleton))
     calibration = calibrate(truth, predictions, verdict.matches, judge.sigmas)
     return Diagnosis(shares.numbers() | gains, shares, calibration)
+
+
+def _parts(skeleton: Skeleton) -> dict[str, tuple[int, ...]]:
+    """Groups of keypoints (both wrists, ...) and the keypoints that are in none."""
+    groups = keypoint_groups(skeleton)
+    grouped = {member for members in groups.values() for member in members}
+    alone = {name: (i,) for i, name in enumerate(skeleton.keypoints) if i not in grouped}
+    return alone | groups

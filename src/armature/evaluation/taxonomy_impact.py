@@ -21,7 +21,7 @@ Fixing all together gives AP 1 (short of annotated people whose points coincide)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,8 @@ MOVED = {"miss": "miss", "swap": "swap", "inversion": "inversion", "jitter": "ji
 #: score is right (it would rank last); imprecision comes last, being no error.
 FIXES = ("miss", "swap", "inversion", "jitter", "background", "score", "false_negative", "imprecision")
 NUMBERS = ("AP", "AP50", "AP75")
+#: The fixes of errors at keypoints.
+ERRORS = ("miss", "swap", "inversion", "jitter")
 
 
 def impact(
@@ -62,6 +64,26 @@ def impact(
     }
 
 
+def impact_by_keypoint(
+    truth: Truth,
+    predictions: Predictions,
+    matches: oks.Matches,
+    taxonomy: Taxonomy,
+    sigmas: NDArray[np.float64],
+    groups: Mapping[str, Sequence[int]],
+) -> dict[str, float]:
+    """``errors/AP_gain/keypoints/<name>``: what AP gains if every error (not imprecision) at these keypoints is fixed.
+
+    Args:
+        groups: indices of keypoints by name. The other arguments are those of ``impact``.
+    """
+    oracle = Oracle(truth, predictions, matches, taxonomy, sigmas)
+    before = oracle(())["AP"]
+    return {
+        f"errors/AP_gain/keypoints/{name}": oracle(ERRORS, members)["AP"] - before for name, members in groups.items()
+    }
+
+
 @dataclass(frozen=True)
 class Oracle:
     """AP, AP50 and AP75 had certain errors not been made; the arguments are those of ``impact``."""
@@ -72,10 +94,14 @@ class Oracle:
     taxonomy: Taxonomy
     sigmas: NDArray[np.float64]
 
-    def __call__(self, fixes: Iterable[str]) -> dict[str, float]:
-        """The three numbers with these of ``FIXES`` made, all on the same predictions."""
+    def __call__(self, fixes: Iterable[str], keypoints: Sequence[int] | None = None) -> dict[str, float]:
+        """The three numbers with these of ``FIXES`` made, all on the same predictions.
+
+        Args:
+            keypoints: those that may be moved; None for all.
+        """
         fixes = set(fixes)
-        better = self._move(fixes)
+        better = self._move(fixes, keypoints)
         matches = self.matches if better is self.predictions else self._match(better)
         if "score" in fixes:
             matches = self._match(self._rescore(better, matches))
@@ -91,10 +117,13 @@ class Oracle:
         most = int(self.matches.ranked.rank.max(initial=0)) + 1
         return oks.match(self.truth, predictions, self.sigmas, most)
 
-    def _move(self, fixes: set[str]) -> Predictions:
+    def _move(self, fixes: set[str], keypoints: Sequence[int] | None) -> Predictions:
         """The predictions with the keypoints of those kinds at their annotated places."""
         kinds = [KINDS.index(label) for fix, label in MOVED.items() if fix in fixes]
-        person, point = np.nonzero(np.isin(self.taxonomy.labels, kinds))
+        wrong = np.isin(self.taxonomy.labels, kinds)
+        if keypoints is not None:
+            wrong &= np.isin(np.arange(wrong.shape[1]), list(keypoints))
+        person, point = np.nonzero(wrong)
         if not len(person):
             return self.predictions
         keypoints = self.predictions.keypoints.copy()

@@ -62,7 +62,8 @@ def error_figure(
     """
     errors = _errors(metrics, split)
     rows, cut = _worst(_by_keypoint(errors, keypoints))
-    figures = [_shares_figure("Errors by keypoint", rows, cut), _gains_figure(errors), _people(errors)]
+    figures = [_shares_figure("Errors by keypoint", rows, cut), _gains_figure(errors), _costs_figure(errors)]
+    figures.append(_people(errors))
     return _side_by_side(figures)
 
 
@@ -125,6 +126,19 @@ def _shares_figure(title: str, rows: Rows, note: str = "") -> Markup:
     return _figure(title, note or "share of the labelled keypoints of people found", _legend(KINDS), chart)
 
 
+def _costs_figure(errors: Mapping[str, float]) -> Markup:
+    """What AP would gain without the errors at each keypoint or group, the dearest first."""
+    mark = "AP_gain/keypoints/"
+    gains = {name.removeprefix(mark): value for name, value in errors.items() if name.startswith(mark)}
+    dearest = sorted(gains, key=lambda name: -gains[name])[:MOST_ROWS]
+    rows = {name: {"all": max(gains[name], 0.0)} for name in dearest}
+    if not rows:
+        return Markup("")
+    texts = {name: f"{gains[name]:+.3f}" for name in dearest}
+    chart = _stacks(rows, {}, texts, max(max(gains.values()), 0.001), "")
+    return _figure("AP that errors at a keypoint cost", "gain of AP were they all fixed", Markup(""), chart)
+
+
 def _lost_figure(rows: Rows, before: Mapping[str, float]) -> Markup:
     if not rows:
         return Markup("")
@@ -153,8 +167,9 @@ def _stacks(rows: Rows, before: Mapping[str, float], texts: Mapping[str, str], h
         if place > 0:
             pieces.append(_rect("", left, top, place * across, _BAR, f"{name}: AP {place:.3f}", _GREY.format("fill")))
         for kind, value in row.items():
-            text = f"{name}: {FIXES[kind]} {100 * value:.1f} %" if unit else f"{name}: {FIXES[kind]} {value:+.3f}"
-            pieces.append(_rect(COLOURS[kind], left + place * across, top, value * across, _BAR, text))
+            what = f"{name}: {FIXES.get(kind, '')}".rstrip(": ")
+            text = f"{what} {100 * value:.1f} %" if unit else f"{what} {value:+.3f}"
+            pieces.append(_rect(COLOURS.get(kind, "s0"), left + place * across, top, value * across, _BAR, text))
             place += max(value, 0.0)
         pieces.append(_text(_WIDTH, top + _BAR - 2, texts[name], "end", strong=name == "all"))
     return _svg(pieces, bottom + _BOTTOM, "shares of errors" if unit else "AP and what it lacks")
