@@ -15,7 +15,7 @@ from armature.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "DESIGN.md", ROOT / "slurm/README.md"]
-PAGES += sorted(p for folder in ("src", "experiments") for p in (ROOT / folder).rglob("*.md"))
+PAGES += sorted(p for folder in ("src", "docs", "experiments") for p in (ROOT / folder).rglob("*.md"))
 PAGES += sorted((ROOT / "conf" / "experiment").glob("*.yaml"))
 
 

@@ -39,7 +39,8 @@ def unlike(contenders: Sequence[Contender]) -> dict[str, dict[str, list[str]]]:
     for rule in RULES:
         values: dict[str, list[str]] = {}
         for name, card in cards.items():
-            values.setdefault(str(card.get(rule)), []).append(name)
+            said = card.get(rule)
+            values.setdefault("none" if said in (None, {}, []) else str(said), []).append(name)
         if len(values) > 1:
             found[rule] = values
     return found

@@ -115,7 +115,9 @@ def _run(name: str, path: Path) -> Contender:
     folder = RunFolder(path)
     for needed in (folder.config, folder.predictions, folder.metrics):
         if not needed.is_file():
-            raise UserError(f"compare: run '{path}' has no {needed.name}; it has not ended, or is no run folder")
+            raise UserError(
+                f"compare: run '{path}' has no {needed.name}; it has not ended, or is no run folder: leave it out"
+            )
     config: Any = configuration.load(folder.config)
     skeleton = build(config.skeleton)
     truth = Truth.from_coco(folder.truth) if folder.truth.is_file() else _rebuilt_truth(config, skeleton, path)

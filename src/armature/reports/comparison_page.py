@@ -133,9 +133,14 @@ def difference_table(systems: Sequence[Mapping[str, Any]]) -> dict[str, Any] | N
 def _cell(name: str, number: Mapping[str, Any]) -> dict[str, Any]:
     """One number with its interval, and what it is sorted by."""
     value, low, high = number["estimate"], number["low"], number["high"]
-    interval = "" if low is None or value is None else f"{s.shown(name, low)} to {s.shown(name, high)}"
+    interval = "" if low is None or value is None else f"{_bare(name, low)}–{_bare(name, high)}"  # noqa: RUF001
     deviation = "" if number.get("sd") is None else f"sd {number['sd']:.3g}"
     return {"text": s.shown(name, value), "interval": interval, "sd": deviation, "sort": value}
+
+
+def _bare(name: str, value: float) -> str:
+    """A number without its unit, which stands beside it."""
+    return s.shown(name, value).removesuffix(" px")
 
 
 def _pair(found: Mapping[tuple[str, str], Any], a: str, b: str, metric: str) -> dict[str, Any] | None:
