@@ -80,18 +80,28 @@ def places() -> Iterator[tuple[str, str]]:
             r"^\s*-\s*(?:override\s+)?/?([\w/]+)@([\w.]+):", (CONF / file).read_text(), re.M
         ):
             slots.setdefault(group, package)
+    slots.pop("skeleton", None)  # train.yaml has the one that matters; data sets of several have others besides
     for group, options in GROUPS.items():
-        if group not in ("experiment", "recipe"):
+        if group not in ("experiment", "recipe", "sweep", "skeleton/of"):  # the last comes with data=folder
             where = f"{group}@{slots[group]}" if group in slots else group
             yield from ((where, option) for option in options)
 
 
+def beside(group: str, option: str, folder: Path) -> list[str]:
+    """What an option cannot do without: data=folder reads its skeleton from the data."""
+    if (group, option) != ("data", "folder"):
+        return []
+    (folder / "labels.csv").write_text("file,width,height,left_ear_x,left_ear_y\na.png,64,48,1,2\n")
+    return [f"data.path={folder}"]
+
+
 @pytest.mark.parametrize(("group", "option"), list(places()))
-def test_every_option_composes_with_train_into_calls_that_lack_nothing(group: str, option: str) -> None:
+def test_every_option_composes_with_train_into_calls_that_lack_nothing(group: str, option: str, tmp_path: Path) -> None:
+    more = beside(group, option, tmp_path)
     try:
-        config = plain([f"{group}={option}"])
+        config = plain([f"{group}={option}", *more])
     except ConfigError:  # a group that no default names yet
-        config = plain([f"+{group}={option}"])
+        config = plain([f"+{group}={option}", *more])
     assert problems(config, whole=True) == []
 
 

@@ -29,6 +29,8 @@ DENIED = (
     "armature.building",
     "armature.cli",
     "armature.configuration",
+    "armature.launching.queue",
+    "armature.launching.submission",
     "armature.provenance",
     "armature.run_folder",
     "armature.verbs",

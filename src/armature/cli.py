@@ -28,11 +28,14 @@ class Request:
     help: bool = False
     version: bool = False
     multirun: bool = False
+    dry_run: bool = False
+    preflight: bool = False
 
     def options(self) -> list[str]:
         """The options as a child process needs them."""
         folders = [part for folder in self.config_dirs for part in ("--config-dir", folder)]
-        return folders + [part for prefix in self.allow for part in ("--allow", prefix)]
+        allowed = [part for prefix in self.allow for part in ("--allow", prefix)]
+        return folders + allowed + (["--preflight"] if self.preflight else [])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +65,7 @@ def parse(arguments: Sequence[str]) -> Request:
     """
     request, rest = Request(), list(arguments)
     flags = {"-h": "help", "--help": "help", "--version": "version", "-m": "multirun", "--multirun": "multirun"}
+    flags |= {"--dry-run": "dry_run", "--preflight": "preflight"}
     lists = {"--config-dir": request.config_dirs, "--allow": request.allow}
     while rest:
         word = rest.pop(0)
@@ -122,11 +126,42 @@ def _dispatch(request: Request, command: list[str]) -> int:
 def _run(request: Request, command: list[str]) -> int:
     _allow(request.allow)
     _quiet()
+    if request.preflight:
+        return _preflight(request)
+    from armature import crew, ranks
+    from armature.configuration import compose
+
+    distributed = verb_help.is_distributed(request.verb)
+    if distributed and ranks.follows():  # the first rank composes, the others are given what it has composed
+        return int(importlib.import_module(f"armature.verbs.{request.verb}").follow())
+    with crew.leading(distributed):
+        config, overrides = compose(request.verb, request.overrides, request.config_dirs), request.overrides
+        if verb_help.is_launched(request.verb):
+            from armature import launching
+
+            if (code := launching.launch(request, config)) is not None:
+                return code
+            overrides = launching.without_launcher(overrides)
+        elif request.dry_run and "launcher" not in config:
+            raise ConfigError(
+                f"armature {verb_help.spoken(request.verb)} makes no job whose script --dry-run could show"
+            )
+        verb = importlib.import_module(f"armature.verbs.{request.verb}")
+        return int(verb.run(config, overrides, command))
+
+
+def _preflight(request: Request) -> int:
+    """Tries what a run begins with, in place of the run; 0 if it could start."""
     from armature.configuration import compose
 
     config = compose(request.verb, request.overrides, request.config_dirs)
-    verb = importlib.import_module(f"armature.verbs.{request.verb}")
-    return int(verb.run(config, request.overrides, command))
+    if "model" not in config or "trainer" not in config:
+        raise ConfigError(f"armature {verb_help.spoken(request.verb)} trains nothing that --preflight could try")
+    from armature.preflight import preflight, table
+
+    found = preflight(config, request.overrides)
+    table.show(found)
+    return 0 if found.passed else USER_ERROR
 
 
 def version() -> str:
@@ -162,6 +197,7 @@ def _quiet() -> None:
         r".*Checkpoint directory .* exists and is not empty.*",
         r".*isinstance\(treespec, LeafSpec\).*",
         r".*You have overridden `on_after_batch_transfer`.*",
+        r".*It is recommended to use `self\.log.*sync_dist=True.*",  # every process computes the same numbers
     ):
         warnings.filterwarnings("ignore", message=message)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+
+from armature.errors import ConfigError
 
 
 @functools.cache
@@ -15,6 +18,22 @@ def project() -> Path:
         if folder.is_dir():
             return folder
     raise FileNotFoundError(f"no conf folder in {package} nor in {package.parents[1]}; is armature installed whole?")
+
+
+def skeleton_file(name: str) -> Path:
+    """The file of a skeleton: one of the project's by its name, or any ``.yaml`` file by its path.
+
+    Raises:
+        ConfigError: there is none; lists the project's.
+    """
+    given = Path(name).expanduser()
+    file = given if given.suffix in (".yaml", ".yml") else project() / "skeleton" / f"{name}.yaml"
+    if file.is_file():
+        return file
+    known = sorted(f.stem for f in (project() / "skeleton").glob("*.yaml"))
+    close = difflib.get_close_matches(name, known, 1, 0.6)
+    near = f", did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}, or a .yaml file"
+    raise ConfigError(f"no skeleton '{name}'{near}")
 
 
 def groups(folders: Sequence[Path] = ()) -> dict[str, list[str]]:

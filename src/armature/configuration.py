@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from armature import config_folders
-from armature.errors import ConfigError
+from armature.errors import ConfigError, UserError
 
 
 def compose(verb: str, overrides: Sequence[str] = (), config_dirs: Sequence[str | Path] = ()) -> DictConfig:
@@ -34,6 +34,7 @@ def compose(verb: str, overrides: Sequence[str] = (), config_dirs: Sequence[str 
             that must be given and is not, an interpolation that leads nowhere.
     """
     folders = _checked(config_dirs)
+    overrides = [_absent(override, folders) for override in overrides]
     parsed = [_parse(override) for override in overrides]
     _check_single(parsed)
     _check_options(parsed, folders)
@@ -44,7 +45,7 @@ def compose(verb: str, overrides: Sequence[str] = (), config_dirs: Sequence[str 
             raise ConfigError(f"armature {verb} needs {' '.join(f'{key}=VALUE' for key in missing)}")
         plain = OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(_explain(error, verb, parsed, folders)) from error
+        raise _told(error) or ConfigError(_explain(error, verb, parsed, folders)) from error
     resolved = OmegaConf.create(plain, flags={"struct": True})
     assert isinstance(resolved, DictConfig)
     return resolved
@@ -133,6 +134,21 @@ def _checked(config_dirs: Sequence[str | Path]) -> list[Path]:
     return folders
 
 
+def _absent(text: str, folders: Sequence[Path]) -> str:
+    """``logger=null`` as ``logger=none``, which is the option that stands for nothing; Hydra knows no null here.
+
+    Raises:
+        ConfigError: the group has no such option.
+    """
+    key, equals, value = text.partition("=")
+    options = config_folders.groups(folders).get(key.partition("@")[0])
+    if not equals or value != "null" or not options:
+        return text
+    if "none" not in options:
+        raise ConfigError(f"'{text}': group {key} has no option for nothing; leave it out, or: {', '.join(options)}")
+    return f"{key}=none"
+
+
 def _check_single(parsed: Sequence[Override]) -> None:
     for override in parsed:
         if override.is_sweep_override():
@@ -167,6 +183,13 @@ def _explain(error: Exception, verb: str, parsed: Sequence[Override], folders: S
             return f"unknown key '{key}' in '{override.input_line}'{near}{_siblings(key, known)}"
     where = getattr(error, "full_key", None)
     return _first_line(error) + (f" (in the value of '{where}')" if where else "")
+
+
+def _told(error: BaseException | None) -> UserError | None:
+    """What a resolver of ours had to say, from inside the errors that were made of it."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _known_keys(verb: str, choices: Sequence[str], folders: Sequence[Path]) -> list[str]:
@@ -225,6 +248,14 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-# ${length:${skeleton.keypoints}} is K, ${cores:} the processors this process may use.
+def _folder(field: str, _root_: DictConfig) -> Any:
+    from armature import folder_facts  # reads data, which most configs do not need
+
+    return folder_facts.resolve(field, _root_)
+
+
+# ${length:${skeleton.keypoints}} is K, ${cores:} the processors this process may use, ${folder:canvas} what follows
+# from the data of data=folder.
 OmegaConf.register_new_resolver("length", _length, replace=True)
 OmegaConf.register_new_resolver("cores", _cores, replace=True)
+OmegaConf.register_new_resolver("folder", _folder, replace=True)

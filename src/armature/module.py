@@ -77,6 +77,15 @@ class PoseModule(pl.LightningModule):
         """What predicts: the averaged weights where an average is kept."""
         return self.average.module if self.average is not None else self.model
 
+    def configure_model(self) -> None:
+        """Lightning's hook: a strategy that trains the network in pieces cuts it up here."""
+        shard = getattr(self.trainer.strategy, "shard", None)
+        if shard is None:
+            return
+        if self.average is not None:
+            raise ConfigError("a network in pieces has no average of its weights: give average=none with trainer=fsdp")
+        shard(self.model)
+
     # ------------------------------------------------------------------ batches
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:

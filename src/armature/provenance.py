@@ -30,6 +30,7 @@ def collect(
         command: the command line as it was typed. overrides: its key=value part.
         seeds: by name. data: fingerprints of the data sets by split, and whatever else describes them.
     """
+    segments = [_segment(command)]
     return {
         "command": shlex.join(command),
         "overrides": list(overrides),
@@ -41,24 +42,38 @@ def collect(
         "hardware": hardware(),
         "environment": environment(),
         "wandb_id": None,
-        "segments": [_segment(command)],
+        "requeues": requeues(segments),
+        "segments": segments,
     }
 
 
-def resume(path: Path, command: Sequence[str]) -> dict[str, Any]:
+def resume(path: Path, command: Sequence[str], **facts: Any) -> dict[str, Any]:
     """What ``path`` says plus one more segment; differing code, versions or machine are kept in the segment.
+
+    Args:
+        facts: of the segment.
 
     Raises:
         UserError: the file is missing or no JSON.
     """
     known = read_json(path)
-    segment = _segment(command)
+    segment = _segment(command) | facts
     for name, now in (("code", code()), ("versions", versions()), ("hardware", hardware())):
         if now != known.get(name):
             segment[name] = now
-    known.setdefault("segments", []).append(segment)
+    for earlier in known.setdefault("segments", []):
+        if earlier.get("status") == "running":  # it had no time to say how it ended
+            earlier["status"] = "killed"
+    known["segments"].append(segment)
+    known["requeues"] = requeues(known["segments"])
     write_json(path, known)
     return known
+
+
+def requeues(segments: Sequence[Mapping[str, Any]]) -> int:
+    """How often a cluster has started this run's jobs again."""
+    jobs = [segment["slurm"] for segment in segments if "slurm" in segment]
+    return sum(max(j["restarts"] for j in jobs if j["job"] == job) for job in {j["job"] for j in jobs})
 
 
 def finish(path: Path, status: str = "finished", **facts: Any) -> None:
@@ -169,7 +184,19 @@ def _segment(command: Sequence[str]) -> dict[str, Any]:
         "start": _now(),
         "end": None,
         "status": "running",
+        **({"slurm": job} if (job := slurm()) else {}),
     }
+
+
+def slurm() -> dict[str, Any]:
+    """The SLURM job that this process belongs to, how often it has been started again, and its nodes; or nothing."""
+    known = os.environ
+    if "SLURM_JOB_ID" not in known:
+        return {}
+    array, task = known.get("SLURM_ARRAY_JOB_ID"), known.get("SLURM_ARRAY_TASK_ID")
+    job = f"{array}_{task}" if array and task else known["SLURM_JOB_ID"]
+    nodes = known.get("SLURM_JOB_NODELIST", "")
+    return {"job": job, "restarts": int(known.get("SLURM_RESTART_COUNT") or 0), "nodes": nodes}
 
 
 def _now() -> str:

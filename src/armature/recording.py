@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers.logger import Logger
 
 from armature.callbacks.checkpoints import Checkpoints
+from armature.callbacks.diagnosing import Diagnosing
 from armature.callbacks.interrupt import Interrupt
 from armature.callbacks.pictures import Pictures
 from armature.callbacks.progress import ProgressLine
@@ -56,13 +57,16 @@ def recording(config: DictConfig, plain: dict[str, Any], folder: RunFolder, wand
     Args:
         config: resolved. plain: the same as plain data, which checkpoints carry. wandb_id: of a run that goes on.
     """
-    loggers, trackings = trackers(config.logger, folder.path, wandb_id)
+    loggers, trackings = trackers(config.get("logger"), folder.path, wandb_id)
     throughput = Throughput()
     mode = config.monitor_mode or ("min" if lower_is_better(config.monitor) else "max")
-    checkpoints = Checkpoints(folder.checkpoints, plain, config.monitor, mode)
+    every = config.get("checkpoint_seconds", 30.0)
+    checkpoints = Checkpoints(folder.checkpoints, plain, config.monitor, mode, every_seconds=every)
     line = ProgressLine(throughput, primary=config.monitor)
     callbacks: list[pl.Callback] = [StepSeeds(config.seed), throughput, Steps(), line]
     callbacks += [Pictures(folder.pictures, config.pictures), *trackings]
+    if config.get("errors_every"):
+        callbacks.append(Diagnosing(config.errors_every))
     if config.early_stopping:
         callbacks.append(EarlyStopping(config.monitor, mode=mode, patience=config.early_stopping))
     callbacks += [Interrupt(checkpoints, folder.path), checkpoints]

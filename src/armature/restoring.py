@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from armature import assembly
 from armature.building import build
@@ -37,8 +37,9 @@ class Restored:
         return data
 
     def trainer(self) -> pl.Trainer:
-        """A trainer for evaluation and prediction that writes nothing."""
-        return build(self.config.trainer, root=self.folder.path)
+        """A trainer for evaluation and prediction that writes nothing: one process, however many have trained."""
+        one = OmegaConf.merge(self.config.trainer, {"devices": 1, "num_nodes": 1, "strategy": "auto"})
+        return build(one, root=self.folder.path)
 
 
 def restore(run: str | Path, checkpoint: str = "best", overrides: Mapping[str, object] | None = None) -> Restored:

@@ -19,6 +19,8 @@ from armature.errors import ConfigError, UserError
 
 #: The id of this run for the processes of a distributed run and for a job that a cluster starts again.
 RUN_VARIABLE = "ARMATURE_RUN_ID"
+#: Ids that this very process has given out: a further run of it is not one of them started again.
+_shared: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,16 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report.html"
 
+    def tidy(self) -> None:
+        """Removes what a process that was killed while it wrote has left behind."""
+        for pattern in (".*.tmp", ".*.partial", "report.html.partial"):
+            for fragment in [*self.path.glob(pattern), *self.checkpoints.glob(pattern)]:
+                fragment.unlink(missing_ok=True)
+
     def share(self) -> None:
         """Tells the processes that this one starts which run they belong to."""
         os.environ[RUN_VARIABLE] = self.id
+        _shared.add(self.id)
 
 
 def create(root: str | Path, experiment: str) -> RunFolder:
@@ -101,15 +110,19 @@ def create(root: str | Path, experiment: str) -> RunFolder:
     Raises:
         ConfigError: a name that is no folder name, or a root that cannot be written.
     """
-    for field, name in (("name", experiment), (RUN_VARIABLE, os.environ.get(RUN_VARIABLE, "id"))):
-        if not re.fullmatch(r"[\w][\w.+@-]*", name):
-            raise ConfigError(f"{field}={name!r} cannot be a folder: letters, digits and . _ + @ - only")
-    parent = Path(root).expanduser() / experiment
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        return RunFolder(_claim(parent))
-    except OSError as error:
-        raise ConfigError(f"runs={root}: no run folder can be made in {parent}: {error.strerror}") from error
+    shared = os.environ.get(RUN_VARIABLE)
+    _check_name(RUN_VARIABLE, shared or "id")
+    return _made(root, experiment, shared)
+
+
+def reserve(root: str | Path, experiment: str, make: bool = True) -> RunFolder:
+    """A new folder for a run that another process will begin; only its path where nothing is to be made.
+
+    Raises:
+        ConfigError: as ``create``.
+    """
+    _check_name("name", experiment)
+    return _made(root, experiment) if make else RunFolder(Path(root).expanduser() / experiment / _new_id())
 
 
 def open(path: str | Path) -> RunFolder:
@@ -126,6 +139,13 @@ def open(path: str | Path) -> RunFolder:
         if (folder / "config.yaml").is_file():
             return RunFolder(folder)
     raise ConfigError(f"{path} is not a run: it has no config.yaml{_suggest(path)}")
+
+
+def begun(root: str | Path, experiment: str) -> RunFolder | None:
+    """The run that ``ARMATURE_RUN_ID`` names and that another process has begun: a job that is started again."""
+    shared = os.environ.get(RUN_VARIABLE)
+    folder = RunFolder(Path(root).expanduser() / experiment / shared) if shared else None
+    return folder if folder is not None and shared not in _shared and folder.config.is_file() else None
 
 
 def newest(folder: str | Path, count: int = 3) -> list[Path]:
@@ -187,20 +207,37 @@ def read_json(path: str | Path) -> Any:
         raise UserError(f"{path} is not JSON: {error}") from error
 
 
-def _claim(parent: Path) -> Path:
+def _made(root: str | Path, experiment: str, shared: str | None = None) -> RunFolder:
+    _check_name("name", experiment)
+    parent = Path(root).expanduser() / experiment
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return RunFolder(_claim(parent, shared))
+    except OSError as error:
+        raise ConfigError(f"runs={root}: no run folder can be made in {parent}: {error.strerror}") from error
+
+
+def _check_name(field: str, name: str) -> None:
+    if not re.fullmatch(r"[\w][\w.+@-]*", name):
+        raise ConfigError(f"{field}={name!r} cannot be a folder: letters, digits and . _ + @ - only")
+
+
+def _claim(parent: Path, shared: str | None) -> Path:
     """The shared run's folder, made or found; else a new one: mkdir fails where another process was first."""
-    shared = os.environ.get(RUN_VARIABLE)
     if shared:
         (parent / shared).mkdir(exist_ok=True)
         return parent / shared
     while True:
-        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        path = parent / f"{now}-{secrets.token_hex(2)}"
+        path = parent / _new_id()
         try:
             path.mkdir()
         except FileExistsError:
             continue
         return path
+
+
+def _new_id() -> str:
+    return f"{datetime.datetime.now().strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 def _sync(path: Path) -> None:

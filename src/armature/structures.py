@@ -107,6 +107,8 @@ class Batch(_Tensors):
         to_source: canvas px -> source px, homogeneous.
         image_ids: the ids of the annotation file.
         proposals: boxes from elsewhere for two-stage models, or None.
+        known: keypoints that the image's data set labels at all; None: all of them. An unlabelled point that is known
+            is mostly not to be seen; of one that is not known nothing is said, and it is never supervised.
     """
 
     images: Float[Tensor, "B 3 H W"]
@@ -115,6 +117,14 @@ class Batch(_Tensors):
     to_source: Float[Tensor, "B 3 3"]
     image_ids: Int[Tensor, " B"]
     proposals: Instances | None = None
+    known: Bool[Tensor, "B K"] | None = None
+
+    def knows(self) -> Bool[Tensor, "B K"]:
+        """``known``, all True where it is None."""
+        if self.known is not None:
+            return self.known
+        people = self.instances.visibility
+        return torch.ones(len(people), people.shape[2], dtype=torch.bool, device=people.device)
 
 
 class Target(NamedTuple):
@@ -171,6 +181,7 @@ class Record:
         crowd: (M,) bool; a crowd is never a training target and its region is ignored.
         annotation_ids: (M,) ints >= 1.
         regions: per person the polygons of the segment, each (P, 2), or () where there is none.
+        known: K flags: the points that the picture's data set labels at all; None: all of them.
     """
 
     image_id: int
@@ -183,6 +194,7 @@ class Record:
     crowd: NDArray[np.bool_]
     annotation_ids: NDArray[np.int64]
     regions: tuple[tuple[NDArray[np.float64], ...], ...] = ()
+    known: tuple[bool, ...] | None = None
 
 
 class Truth(Protocol):

@@ -21,6 +21,8 @@ options:
   --config-dir DIR   more configs, searched after the project's own; repeatable
   --allow PREFIX     let configs build your own code, e.g. --allow mylab; repeatable
   -m, --multirun     every combination of the lists given: -m seed=1,2,3 optimizer=adamw,sgd
+  --dry-run          print the job script that launcher=slurm makes, and queue nothing
+  --preflight        before training: try the config, its data and a step, and estimate memory, disk and hours
   -h, --help         this page, or after a verb: its keys, groups and examples
   --version
 
@@ -44,6 +46,18 @@ def words_key(verb: str) -> str | None:
     file = verbs().get(verb)
     key = constants(file).get("WORDS") if file else None
     return str(key) if key else None
+
+
+def is_distributed(verb: str) -> bool:
+    """Whether several processes may do a verb together."""
+    file = verbs().get(verb)
+    return bool(file and constants(file).get("DISTRIBUTED"))
+
+
+def is_launched(verb: str) -> bool:
+    """Whether a whole verb may become a job of a cluster, by the config group ``launcher``."""
+    file = verbs().get(verb)
+    return bool(file and constants(file).get("LAUNCHED"))
 
 
 def constants(file: Path) -> dict[str, object]:

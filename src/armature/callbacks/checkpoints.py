@@ -115,7 +115,8 @@ class Checkpoints(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not self.is_saved(trainer) and not self.save_last(trainer):
             raise CheckpointError(f"the trained model could not be kept: {self._reason()}")
-        if not self.best.exists():
+        # One answer for all: on a shared file system a file is not there for everybody at the same moment.
+        if not trainer.strategy.broadcast(self.best.exists()):
             self._take_last_as_best(trainer)
 
     def save_last(self, trainer: pl.Trainer) -> bool:

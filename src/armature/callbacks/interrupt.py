@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the step, keep the state, say how to go on."""
+"""Ctrl-C, SIGTERM and SIGUSR1: finish the step, keep the state, say how to go on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from armature.errors import Interrupted
 
 
 class Interrupt(pl.Callback):
-    """Stops a run between two steps, so that a resume goes on exactly there; a second signal stops it at once.
+    """Stops a run between two steps, so that a resume goes on exactly there; a second Ctrl-C stops it at once.
+
+    SIGTERM and SIGUSR1 are what a cluster says before it takes a node away (pre-emption, the time limit). It may say so
+    several times, to every process, and has more to say while the run puts its things away: repetitions mean nothing.
+    Of several processes only the first ends with a code that is an error, or a launcher that takes the others along
+    when one fails would do so before the first has finished.
 
     In training, ``last.ckpt`` is written before the next batch; in validation, with the validation still to be done.
     Before training and after it there is nothing to finish, and the run stops at once.
@@ -30,7 +35,7 @@ class Interrupt(pl.Callback):
         Interrupted: out of ``trainer.fit``; its message is for the user.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
     def __init__(self, checkpoints: Checkpoints, run: Path | str, every_batches: int = 10) -> None:
         self.checkpoints, self.run, self.every_batches = checkpoints, Path(run), every_batches
@@ -39,12 +44,13 @@ class Interrupt(pl.Callback):
         self._active = False
         self._old: dict[int, Any] = {}
         self._owner = os.getpid()
+        self._leads = True
 
     # ------------------------------------------------------------------ signals
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         if stage == "fit" and threading.current_thread() is threading.main_thread():
-            self._owner, self._active = os.getpid(), True
+            self._owner, self._active, self._leads = os.getpid(), True, trainer.is_global_zero
             for number in self.SIGNALS:
                 found = signal.signal(number, self._handle)
                 self._old.setdefault(number, found)
@@ -63,19 +69,27 @@ class Interrupt(pl.Callback):
     def _restore(self) -> None:
         self._training = self._active = False
         for number, old in self._old.items():
-            signal.signal(number, old)
+            if number == signal.SIGINT or self.received in (None, signal.SIGINT):
+                signal.signal(number, old)
 
     def _handle(self, number: int, frame: Any) -> None:
         if os.getpid() != self._owner:
             return  # a loader process: Ctrl-C reaches the whole group, and the main process still needs it
+        if self.received not in (None, signal.SIGINT) and number != signal.SIGINT:
+            return  # the cluster repeats itself
         if not self._active:
             self._pass_on(number, frame)
-        elif self.received is not None or not self._training:
+        elif (self.received is not None and number == signal.SIGINT) or not self._training:
             self.received = number
-            raise Interrupted(self._message("stopped at once"), 128 + number)
+            raise Interrupted(self._message("stopped at once"), self._code())
         else:
             self.received = number
-            print("\nstopping after this step; once more stops at once", file=sys.stderr, flush=True)
+            self._announce(number)
+
+    def _announce(self, number: int) -> None:
+        more = "once more stops at once" if number == signal.SIGINT else signal.Signals(number).name
+        if self._leads:
+            print(f"\nstopping after this step; {more}", file=sys.stderr, flush=True)
 
     def _pass_on(self, number: int, frame: Any) -> None:
         """Lightning puts handlers back that it found, also when ours has retired."""
@@ -130,7 +144,7 @@ class Interrupt(pl.Callback):
         raise Interrupted(self._message(f"stopped in {where}{state}"), self._code())
 
     def _code(self) -> int:
-        return 128 + (self.received or signal.SIGTERM)
+        return 128 + (self.received or signal.SIGTERM) if self._leads else 0
 
     def _message(self, what: str) -> str:
         known = self.checkpoints.last.exists()

@@ -62,10 +62,23 @@ def send(document: Document, folder: Path, project: str, page: Path | None) -> s
     """
     from armature.tracking import WandbLogger  # imports torch
 
-    logger = WandbLogger(folder, project=project, name=f"compare {len(document['systems'])} systems", group="compare")
+    name = f"compare {len(document['systems'])} systems"
+    logger = WandbLogger(folder, project=project, name=name, group="compare", job_type="compare")
     run = logger.experiment
     if run is None:
         return f"W&B: nothing was sent to '{project}' (it is disabled or cannot be reached)"
+    try:
+        run.log(_tables(document, page))
+        run.summary["headline"] = headline(document)
+    except Exception as error:  # a full disk, a service that has died: the comparison itself is done
+        logger.close(1)
+        return f"W&B: the tables were not sent to '{project}' ({error})"
+    logger.close(0)
+    return f"W&B: the tables are in project '{project}', run {logger.id}"
+
+
+def _tables(document: Document, page: Path | None) -> dict[str, Any]:
+    """The ranking, the pairs and the page as W&B's objects."""
     import wandb
 
     metrics = [document["metric"], *document["metrics"]]
@@ -75,14 +88,12 @@ def send(document: Document, folder: Path, project: str, page: Path | None) -> s
         for s in document["systems"]
     ]
     pairs = ["a", "b", "metric", "difference", "low", "high", "p_corrected", "verdict"]
-    tables = {"comparison/ranking": wandb.Table(columns=columns, data=rows)}
-    tables["comparison/pairs"] = wandb.Table(
-        columns=pairs, data=[[c[k] for k in pairs] for c in document["comparisons"]]
-    )
-    run.log(tables | ({"comparison/page": wandb.Html(str(page))} if page else {}))
-    run.summary["headline"] = headline(document)
-    logger.close(0)
-    return f"W&B: the tables are in project '{project}', run {logger.id}"
+    compared = [[c[k] for k in pairs] for c in document["comparisons"]]
+    tables = {
+        "comparison/ranking": wandb.Table(columns=columns, data=rows),
+        "comparison/pairs": wandb.Table(columns=pairs, data=compared),
+    }
+    return tables | ({"comparison/page": wandb.Html(str(page))} if page else {})
 
 
 def _draw(folder: Path, pair: Pair, count: int) -> tuple[list[tuple[str, Path]], str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +84,13 @@ def _choose_category(
         chosen = [c for c in categories if wanted in (c["id"], c.get("name"))]
         if len(chosen) != 1:
             raise DataError(f"{file}: category={wanted!r} is {len(chosen)} of its categories: {listing}")
-        return chosen[0], _order(file, chosen[0], skeleton)
+        return chosen[0], keypoint_order(file, chosen[0], skeleton)
     named = [c for c in categories if _by_name(c, skeleton)]
     fitting = named or [c for c in categories if _by_place(c, annotations, skeleton)]
     if len(fitting) == 1:
-        return fitting[0], _order(file, fitting[0], skeleton)
+        return fitting[0], keypoint_order(file, fitting[0], skeleton)
     if len(categories) == 1:
-        return categories[0], _order(file, categories[0], skeleton)
+        return categories[0], keypoint_order(file, categories[0], skeleton)
     what = f"{len(fitting)} categories fit" if fitting else "no category fits"
     raise DataError(
         f"{file}: {what} skeleton '{skeleton.name}' ({skeleton.count} points); "
@@ -98,7 +98,20 @@ def _choose_category(
     )
 
 
-def _order(file: str | Path, category: Entry, skeleton: Skeleton) -> list[int]:
+def keypoint_order(
+    file: str | Path, category: Mapping[str, Any], skeleton: Skeleton, count: int | None = None
+) -> list[int]:
+    """For each skeleton point its place among the keypoints of a category (its ``name`` and ``keypoints``).
+
+    By name where the category has all of the skeleton's, by position where it has other names (with a warning),
+    placeholders or none.
+
+    Args:
+        count: how many points its people have, where that is known.
+
+    Raises:
+        DataError: numbers that differ, or only some of the names are known.
+    """
     names = _plain(category.get("keypoints") or ())
     if _by_name(category, skeleton):
         return [names.index(n) for n in _plain(skeleton.keypoints)]
@@ -108,6 +121,8 @@ def _order(file: str | Path, category: Entry, skeleton: Skeleton) -> list[int]:
             f"{where}: field 'keypoints' names {len(names)} points, skeleton '{skeleton.name}' has {skeleton.count}; "
             f"found {list(category['keypoints'])[:8]}..., expected {list(skeleton.keypoints)[:8]}..."
         )
+    if count is not None and count != skeleton.count and not names:
+        raise DataError(f"{where}: has {count} points without names, skeleton '{skeleton.name}' has {skeleton.count}")
     if set(names) & set(_plain(skeleton.keypoints)):
         unknown = [n for n, plain in zip(skeleton.keypoints, _plain(skeleton.keypoints)) if plain not in names]
         raise DataError(f"{where}: field 'keypoints' lacks {unknown}, which skeleton '{skeleton.name}' has")
@@ -120,7 +135,7 @@ def _order(file: str | Path, category: Entry, skeleton: Skeleton) -> list[int]:
     return list(range(skeleton.count))
 
 
-def _by_name(category: Entry, skeleton: Skeleton) -> bool:
+def _by_name(category: Mapping[str, Any], skeleton: Skeleton) -> bool:
     return set(_plain(skeleton.keypoints)) <= set(_plain(category.get("keypoints") or ()))
 
 

@@ -84,7 +84,7 @@ def check_people(file: str | Path, images: list[Entry], people: list[Entry], cou
 def _person_problems(a: Entry, size: list[int], count: int) -> list[str]:
     name = f"annotation {a.get('id')}"
     problems = []
-    bare = a.get("iscrowd") or a.get("num_keypoints") == 0
+    bare = a.get("iscrowd") or a.get("num_keypoints") == 0 or count == 0
     if "keypoints" not in a and not bare:
         problems.append(f"{name}: field 'keypoints' is missing")
     elif "keypoints" in a and (bad := _wrong_points(a["keypoints"], count)):
@@ -95,7 +95,7 @@ def _person_problems(a: Entry, size: list[int], count: int) -> list[str]:
     if a.get("area") is not None and (not _finite([a["area"]]) or a["area"] < 0):
         problems.append(f"{name}: field 'area' must be a finite number, 0 or more; found {a['area']!r}")
     segment = a.get("segmentation")
-    if a.get("iscrowd") and segment and (bad := _wrong_segment(segment, size)):
+    if a.get("iscrowd") and segment and (bad := wrong_segment(segment, size)):
         problems.append(f"{name}: field 'segmentation' {bad}")
     return problems
 
@@ -110,7 +110,8 @@ def _wrong_points(points: Any, count: int) -> str | None:
     return f"has the flag {flags[0]!r}; known are 0, 1 and 2" if flags else None
 
 
-def _wrong_segment(segment: Any, size: list[int]) -> str | None:
+def wrong_segment(segment: Any, size: list[int]) -> str | None:
+    """What keeps a segment from being one in a picture of ``size`` [H, W], in words; None if nothing does."""
     if isinstance(segment, list):
         sound = all(_finite(p) and len(p) >= 6 and len(p) % 2 == 0 for p in segment)
         return None if sound else "must be polygons of finite x, y"

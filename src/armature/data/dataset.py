@@ -18,20 +18,24 @@ from torch.utils.data import Dataset, DistributedSampler
 from armature.data.geometry import FILL, Geometry, Letterbox, Matrix, People, ignored, map_record, together, warp
 from armature.data.mosaic import Mosaic
 from armature.data.source import Picture, Source
-from armature.structures import Batch, Instances, Record
+from armature.structures import Batch, Instances, Record, Skeleton
 
 #: What a sampler yields and a data set takes: the pass over the data, and the index within it.
 Draw = tuple[int, int]
 
 
 class Sample(NamedTuple):
-    """One image on the canvas: picture (H, W, 3), its people, ignored pixels or None, canvas px -> source px, id."""
+    """One image on the canvas: picture (H, W, 3), its people, ignored pixels or None, canvas px -> source px, id.
+
+    ``known``: (K,) keypoints that its data set labels; None: all.
+    """
 
     image: Picture
     people: People
     ignore: NDArray[np.bool_] | None
     to_source: Matrix
     image_id: int
+    known: NDArray[np.bool_] | None = None
 
 
 class KeypointDataset(Dataset[Sample]):
@@ -87,7 +91,15 @@ class KeypointDataset(Dataset[Sample]):
         masks = [mask for part in parts if (mask := ignored(*part, self.canvas)) is not None]
         to_source = np.asarray(np.linalg.inv(matrices[0]), np.float64)
         ignore = np.logical_or.reduce(masks) if masks else None
-        return Sample(picture, together(people), ignore, to_source, records[0].image_id)
+        known = _known(parts, self.source.skeleton)
+        return Sample(picture, together(people), ignore, to_source, records[0].image_id, known)
+
+
+def _known(parts: Sequence[tuple[Record, Matrix]], skeleton: Skeleton) -> NDArray[np.bool_] | None:
+    """(K,) what all pictures on a canvas know, left and right as they are there; None: everything."""
+    flip = list(skeleton.flip)
+    flags = [(np.array(r.known), np.linalg.det(m) < 0) for r, m in parts if r.known is not None]
+    return np.logical_and.reduce([known[flip] if mirrored else known for known, mirrored in flags]) if flags else None
 
 
 def nobody(size: tuple[int, int], keypoints: int) -> Record:
@@ -109,7 +121,14 @@ def collate(samples: Sequence[Sample]) -> Batch:
             ignore[i] = torch.from_numpy(sample.ignore)
     to_source = torch.from_numpy(np.stack([s.to_source for s in samples]).astype(np.float32))
     ids = torch.tensor([s.image_id for s in samples])
-    return Batch(images, _pad([s.people for s in samples]), ignore, to_source, ids)
+    return Batch(images, _pad([s.people for s in samples]), ignore, to_source, ids, known=_all_known(samples))
+
+
+def _all_known(samples: Sequence[Sample]) -> torch.Tensor | None:
+    if all(s.known is None for s in samples):
+        return None
+    everything = np.ones(samples[0].people.visibility.shape[1], bool)
+    return torch.from_numpy(np.stack([everything if s.known is None else s.known for s in samples]))
 
 
 def _pad(people: Sequence[People]) -> Instances:

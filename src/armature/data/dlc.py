@@ -46,11 +46,11 @@ class DeepLabCut(PictureSource):
     """
 
     def __init__(self, root: str | Path, skeleton: Skeleton, margin: float = 0.1, links: bool = False) -> None:
-        folder, files = _find(Path(root))
+        folder, files = find_labels(Path(root))
         rows = [row for file in files for row in _read(file, skeleton)]
         _check_names(files, rows)
-        if not all((folder / row.file).exists() for row in rows[:1]) and _project_of(files[0]) is not None:
-            folder = _project_of(files[0]) or folder
+        if not all((folder / row.file).exists() for row in rows[:1]) and project_of(files[0]) is not None:
+            folder = project_of(files[0]) or folder
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
         records, first = [], 1
         for number, row in enumerate(rows, 1):
@@ -60,7 +60,7 @@ class DeepLabCut(PictureSource):
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """One labelled frame: keypoints (M, K, 2) in pixel indices, nan where not labelled."""
 
     file: str
@@ -68,15 +68,16 @@ class _Row:
 
 
 @dataclass(frozen=True)
-class _Header:
+class Header:
     """Where things are in a csv: index columns, and per individual and point the columns of x and y (-1: none)."""
 
     index: int
     columns: NDArray[np.int64]
     rows: int
+    individuals: tuple[str, ...]
 
 
-def _find(root: Path) -> tuple[Path, list[Path]]:
+def find_labels(root: Path) -> tuple[Path, list[Path]]:
     """The folder that picture paths are relative to, and the csv files."""
     if root.suffix == ".csv":
         if not root.is_file():
@@ -121,18 +122,36 @@ def _labels(folder: Path, scorer: str | None) -> Path | None:
     return own[0] if own else None
 
 
-def _project_of(file: Path) -> Path | None:
+def project_of(file: Path) -> Path | None:
+    """The project that a file of labels lies in, by its place; None where it is no project."""
     parts = file.resolve().parts
     return file.resolve().parents[2] if len(parts) > 3 and parts[-3] == "labeled-data" else None
 
 
-def _read(file: Path, skeleton: Skeleton) -> list[_Row]:
+def _read(file: Path, skeleton: Skeleton) -> list[Row]:
+    lines = read_lines(file)
+    return read_rows(file, lines, _header(file, lines, skeleton))
+
+
+def read_lines(file: Path) -> list[list[str]]:
+    """The lines of a csv that are not empty.
+
+    Raises:
+        DataError: names the file.
+    """
     try:
         with open(file, newline="", encoding="utf-8-sig") as stream:
-            lines = [line for line in csv.reader(stream) if any(cell.strip() for cell in line)]
+            return [line for line in csv.reader(stream) if any(cell.strip() for cell in line)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{file}: cannot be read as csv: {error}") from error
-    header = _header(file, lines, skeleton)
+
+
+def read_rows(file: Path, lines: Sequence[Sequence[str]], header: Header) -> list[Row]:
+    """The labelled frames below a header.
+
+    Raises:
+        DataError: names the file, the rows and the columns.
+    """
     problems: list[str] = []
     rows = [_row(number, line, header, problems) for number, line in enumerate(lines[header.rows :], header.rows + 1)]
     if problems:
@@ -140,7 +159,12 @@ def _read(file: Path, skeleton: Skeleton) -> list[_Row]:
     return rows
 
 
-def _header(file: Path, lines: Sequence[Sequence[str]], skeleton: Skeleton) -> _Header:
+def bodyparts_of(file: Path, lines: Sequence[Sequence[str]]) -> tuple[list[str], list[str], list[str], int, int]:
+    """Individuals, body parts and coordinates of each column, the first column of places, and the rows of the header.
+
+    Raises:
+        DataError: there is no such header; names the file.
+    """
     named = {line[0].strip().lower(): i for i, line in enumerate(lines[:4])}
     if not {"bodyparts", "coords"} <= set(named) or named["coords"] not in (2, 3):
         found = [line[0] for line in lines[:4]]
@@ -149,20 +173,37 @@ def _header(file: Path, lines: Sequence[Sequence[str]], skeleton: Skeleton) -> _
     bodyparts = [c.strip() for c in lines[named["bodyparts"]]]
     individuals = [c.strip() for c in lines[named["individuals"]]] if "individuals" in named else [""] * len(coords)
     index = next((i for i, c in enumerate(coords) if c == "x"), len(coords))
-    places = {(individuals[i], bodyparts[i], coords[i]): i for i in range(index, len(coords))}
+    if len(bodyparts) < len(coords) or len(individuals) < len(coords):
+        raise DataError(f"{file}: its header rows have different lengths")
+    return individuals, bodyparts, coords, index, named["coords"] + 1
+
+
+def _header(file: Path, lines: Sequence[Sequence[str]], skeleton: Skeleton) -> Header:
+    _, bodyparts, _, index, _ = bodyparts_of(file, lines)
     parts = set(bodyparts[index:])
     if lost := [k for k in skeleton.keypoints if k not in parts]:
         raise DataError(f"{file}: row 'bodyparts' lacks {lost} of skeleton '{skeleton.name}'; it has {sorted(parts)}")
     if extra := sorted(parts - set(skeleton.keypoints)):
         warnings.warn(
-            f"{file}: body parts {extra} are not in skeleton '{skeleton.name}' and are left out", stacklevel=5
+            f"{file}: body parts {extra} are not in skeleton '{skeleton.name}' and are left out", stacklevel=6
         )
+    return header_of(file, lines, skeleton.keypoints)
+
+
+def header_of(file: Path, lines: Sequence[Sequence[str]], keypoints: Sequence[str]) -> Header:
+    """Where the places of these points stand.
+
+    Raises:
+        DataError: there is no such header; names the file.
+    """
+    individuals, bodyparts, coords, index, rows = bodyparts_of(file, lines)
+    places = {(individuals[i], bodyparts[i], coords[i]): i for i in range(index, len(coords))}
     who = list(dict.fromkeys(individuals[index:]))
-    columns = [[[places.get((w, k, c), -1) for c in "xy"] for k in skeleton.keypoints] for w in who]
-    return _Header(index, np.array(columns), named["coords"] + 1)
+    columns = [[[places.get((w, k, c), -1) for c in "xy"] for k in keypoints] for w in who]
+    return Header(index, np.array(columns), rows, tuple(who))
 
 
-def _row(number: int, line: Sequence[str], header: _Header, problems: list[str]) -> _Row:
+def _row(number: int, line: Sequence[str], header: Header, problems: list[str]) -> Row:
     name = "/".join(part.strip() for part in line[: header.index]).replace("\\", "/")
     if climbs_out(name):
         problems.append(f"row {number}: picture path leaves the folder: {name!r}")
@@ -178,10 +219,10 @@ def _row(number: int, line: Sequence[str], header: _Header, problems: list[str])
             problems.append(f"row {number} ({name}), column {column + 1}: {cell!r} is not finite")
     for i, k in np.argwhere(np.isnan(points).sum(-1) == 1):
         problems.append(f"row {number} ({name}), column {header.columns[i, k, 0] + 1}: only one of x and y is given")
-    return _Row(name, points)
+    return Row(name, points)
 
 
-def _check_names(files: Sequence[Path], rows: Sequence[_Row]) -> None:
+def _check_names(files: Sequence[Path], rows: Sequence[Row]) -> None:
     names = [row.file for row in rows]
     twice = sorted({n for n in names if names.count(n) > 1}) if len(set(names)) < len(names) else []
     if twice:
@@ -190,7 +231,7 @@ def _check_names(files: Sequence[Path], rows: Sequence[_Row]) -> None:
         raise DataError(f"{files[0]}: has no labelled pictures")
 
 
-def _record(folder: Path, number: int, row: _Row, margin: float, first: int) -> Record:
+def _record(folder: Path, number: int, row: Row, margin: float, first: int) -> Record:
     try:
         size = picture_size(folder / row.file)
     except DataError:

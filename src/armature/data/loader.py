@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,6 +83,16 @@ def count_workers(wanted: int | str, processes: int = 1) -> int:
 
 
 def start_worker(_: int) -> None:
-    """Keeps a loader process to one thread."""
+    """Keeps a loader process to one thread, and alive until its trainer ends it."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    if hasattr(signal, "sigwaitinfo"):
+        # Some clusters tell every process of a job to go, not only the trainer, which still has a step to finish.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
+        threading.Thread(target=_until_told, args=(os.getppid(),), daemon=True).start()
+
+
+def _until_told(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)

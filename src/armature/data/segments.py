@@ -29,3 +29,14 @@ def decode_rle(segment: dict[str, Any], size: tuple[int, int]) -> NDArray[np.uin
     from pycocotools import mask
 
     return np.ascontiguousarray(mask.decode(segment))
+
+
+def area_of(polygons: tuple[NDArray[np.float64], ...], mask: Any, size: tuple[int, int]) -> float | None:
+    """px^2 of a segment: the pixels of its mask, or the areas of its polygons added up; None without either."""
+    if mask is not None:
+        return float(decode_rle(mask, size).sum())
+    if not polygons:
+        return None
+    return float(
+        sum(abs((p[:, 0] * np.roll(p[:, 1], -1) - p[:, 1] * np.roll(p[:, 0], -1)).sum()) for p in polygons) / 2
+    )

@@ -1,59 +1,60 @@
-"""Where metrics and pictures go besides the run folder: Weights & Biases, which may never stop a run."""
+"""Lightning's logger for Weights & Biases."""
 
 from __future__ import annotations
 
-import configparser
+import contextlib
 import importlib
 import importlib.util
 import logging
-import netrc
 import os
 import secrets
-import socket
+import time
 from argparse import Namespace
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
-from pytorch_lightning import Callback
 from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from armature.building import build
 from armature.errors import ConfigError
+from armature.tracking import access, client
+from armature.tracking.parts import Part, last_steps, parts
+from armature.tracking.sending import resend
 
 log = logging.getLogger(__name__)
 
-PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 MODES = ("auto", "online", "offline", "disabled")
-#: Where keys of W&B's own server are kept since before it moved; the client still looks there.
-_FIRST_HOST = "api.wandb.ai"
+#: Names the sweep that a run belongs to; whoever starts the run as a trial sets it.
+SWEEP_VARIABLE = "ARMATURE_SWEEP"
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
-#: The terminal and the user's code stay the user's.
-_QUIET: dict[str, Any] = {"console": "off", "silent": True, "disable_code": True, "disable_job_creation": True}
-#: For what the client says before it has settings, and its own telemetry, which holds a process up for 20 s at its end
-#: where there is no way out of the network.
-_ENVIRONMENT = {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}
-#: Seconds after which what was logged is in the file, also if the run is killed.
-_FLUSH = 5.0
+#: W&B refuses longer tags.
+_TAG = 64
+#: Rows that ``newest`` keeps in any case, and at most.
+_FEWEST, _MOST = 20, 500
 
 
 class WandbLogger(Logger):
-    """Sends metrics and pictures to Weights & Biases, or keeps them in ``<folder>/wandb`` for ``wandb sync``.
+    """Sends metrics and pictures to Weights & Biases, or keeps them in ``<folder>/wandb`` for ``armature sync``.
 
     It never asks a question, and never fails or holds up a run: where the server cannot be reached it keeps the run
     offline and says so in one line. W&B's own step is the optimizer step; ``train/*``, ``val/*``, ``throughput/*`` and
     pictures have ``epoch`` (finished ones) as their axis, ``step/*`` (single steps) has the step.
+
+    A run that goes on (``id`` given) leaves out what the parts before it have recorded, so that steps which are
+    computed again after a kill come once. Where one of these parts is offline and not sent yet, this one is offline,
+    too, because W&B takes steps in their order only.
 
     Args:
         folder: the run folder.
         mode: ``auto`` is ``WANDB_MODE`` if that is set, else online if the user is logged in, else offline;
             ``online``, ``offline``, ``disabled``.
         id: of the W&B run that goes on; None begins one. ``logger.id`` is known before anything is sent.
-        project, name, group, tags, entity, notes: as in ``wandb.init``; name and group None are the run's and the
-            experiment's folder.
+        project, name, group, tags, entity, notes, job_type: as in ``wandb.init``; name and group None are the run's and
+            the experiment's folder. A run of a sweep (``ARMATURE_SWEEP``) is tagged ``sweep:<name>``, too, and has the
+            name as ``sweep`` in its config.
         timeout: seconds to wait for the server at the start.
         finish_timeout: seconds to wait for uploads at the end; what is left stays on the disk.
 
@@ -72,20 +73,27 @@ class WandbLogger(Logger):
         tags: Sequence[str] = (),
         entity: str | None = None,
         notes: str | None = None,
+        job_type: str = "train",
         timeout: float = 15.0,
-        finish_timeout: float = 60.0,
+        finish_timeout: float = 30.0,
     ) -> None:
         super().__init__()
         if mode not in MODES:
             raise ConfigError(f"logger.wandb.mode={mode}: known modes are {', '.join(MODES)}")
         self.folder, self.mode, self.id = Path(folder), mode, id or _new_id()
-        self._init: dict[str, Any] = {"project": project, "tags": list(tags) or None}
-        self._init |= {"name": name or self.folder.name, "group": group or self.folder.parent.name or None}
-        self._init |= {"entity": entity, "notes": notes}
+        self.sweep = os.environ.get(SWEEP_VARIABLE) or None
+        marks = [*tags, *([f"sweep:{self.sweep}"[:_TAG]] if self.sweep else [])]
+        self._about: dict[str, Any] = {"project": project, "tags": marks or None, "job_type": job_type}
+        self._about |= {"name": name or self.folder.name, "group": group or self.folder.parent.name or None}
+        self._about |= {"entity": entity, "notes": notes}
         self.timeout, self.finish_timeout = timeout, finish_timeout
         self._run: Any = None
         self._closed = False
+        self._online = False
         self._step = 0
+        self._before: list[Part] = []
+        self._recorded: dict[str, int] = {}
+        self._newest: deque[tuple[float, int, dict[str, float]]] = deque(maxlen=_MOST)
         #: While True, ``log_metrics`` sends nothing: the judgement at the end of a run is no further epoch.
         self.muted = False
 
@@ -94,7 +102,7 @@ class WandbLogger(Logger):
     @property
     def name(self) -> str:
         """The project."""
-        return str(self._init["project"])
+        return str(self._about["project"])
 
     @property
     def version(self) -> str:
@@ -160,19 +168,55 @@ class WandbLogger(Logger):
     def close(self, exit_code: int = 0) -> None:
         """Ends the W&B run; nothing can be logged after."""
         run, self._run, self._closed = self._run, None, True
-        if run is not None:
-            try:
-                run.finish(exit_code=exit_code)
-            except Exception as error:
-                log.warning("W&B: the run's end was not sent (%s); send it with: wandb sync %s", error, self._files())
+        if run is None:
+            return
+        try:
+            run.finish(exit_code=exit_code)
+        except Exception as error:
+            log.warning("W&B: the run's end was not sent (%s); send it with: %s", error, self._command())
+            if isinstance(error, ConnectionError):  # its service was killed: as Python ends it would be missed again
+                with contextlib.suppress(Exception):
+                    importlib.import_module("wandb").teardown()
+        else:
+            for part in self._parts() if self._online else ():
+                part.mark()
+
+    # ------------------------------------------------------------------ runs that go on
+
+    def newest(self) -> list[list[Any]]:
+        """[step, row] of what was logged last and may not be on the disk yet: numbers only, plain data."""
+        since = time.monotonic() - 3 * client.FLUSH
+        rows = list(self._newest)
+        late = sum(when >= since for when, _, _ in rows)
+        return [[step, row] for _, step, row in rows[-max(late, _FEWEST) :]]
+
+    @rank_zero_only
+    def replay(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Logs rows of ``newest``, as far as the parts of the run on the disk do not have them."""
+        for step, row in rows:
+            self._send(dict(row), int(step))
+
+    def _unknown(self, row: Mapping[str, Any], step: int) -> dict[str, Any]:
+        """What of a row the parts before have not recorded; nothing where that is but the epoch."""
+        new = {name: value for name, value in row.items() if step > self._recorded.get(name, -1)}
+        new.pop("epoch", None)
+        return new | {"epoch": row["epoch"]} if new and "epoch" in row else new
+
+    def _parts(self) -> list[Part]:
+        return [part for part in parts([self.folder]) if part.id == self.id]
 
     # ------------------------------------------------------------------ W&B's side
 
     def _send(self, row: dict[str, Any], step: int | None) -> None:
         if self.experiment is None:
             return
+        step = self._step if step is None else step
+        row = self._unknown(row, step)
+        if not row:
+            return
         # W&B drops rows that go back; a step that has been sent already takes more values until the next one.
-        self._step = max(self._step, step if step is not None else self._step)
+        self._step = max(self._step, step)
+        self._newest.append((time.monotonic(), step, client.scalars(row)))
         try:
             self.experiment.log(row, step=self._step)
         except Exception as error:
@@ -180,146 +224,51 @@ class WandbLogger(Logger):
             self.close(1)
 
     def _begin(self) -> Any:
-        mode = self.mode if self.mode != "auto" else _automatic()
+        mode = self.mode if self.mode != "auto" else access.automatic()
         if mode == "disabled":
             return None
         if importlib.util.find_spec("wandb") is None:
             log.warning("W&B is not installed (pip install wandb); logger=csv does without it")
             return None
+        self._before = self._parts()
         problem = self._why_not_online() if mode == "online" else ""
+        run = None
         if mode == "online" and not problem:
             run, problem = self._start("online")
-            if run is not None:
-                return run
-            importlib.import_module("wandb").teardown()  # its service would keep the id for itself
+            if run is None:
+                importlib.import_module("wandb").teardown()  # its service would keep the id for itself
         if problem:
-            log.warning("W&B: %s; this run is kept offline, to send later with: wandb sync %s", problem, self._files())
-        run, problem = self._start("offline")
+            log.warning("W&B: %s; this run is kept offline, to send later with: %s", problem, self._command())
+        if run is None:
+            run, problem = self._start("offline")
         if run is None:
             log.warning("W&B could not be started (%s); the run goes on without it", problem)
         return run
 
     def _start(self, mode: str) -> tuple[Any, str]:
         """A run, or None and the reason."""
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        import wandb
-
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            wanted = {**_QUIET, "init_timeout": self.timeout, "finish_timeout": self.finish_timeout}
-            wanted["x_transaction_log_flush_interval"] = _FLUSH
-            settings = wandb.Settings(**{n: v for n, v in wanted.items() if n in wandb.Settings.model_fields})
-            where: dict[str, Any] = {
-                "mode": mode,
-                "dir": str(self.folder),
-                "id": self.id,
-                "resume": "allow",
-                "reinit": "create_new",
-            }
-            run = wandb.init(settings=settings, **where, **self._init)
-            _define_axes(run)
-        except Exception as error:  # no way to the server, a bad key, a service that does not start, a full disk ...
-            return None, str(error).strip().split("\n")[0] or type(error).__name__
+        run, problem = client.start(self.folder, mode, self.id, self._about, self.timeout, self.finish_timeout)
+        if run is None:
+            return None, problem
+        self._online = mode == "online"
+        if self.sweep:
+            run.config.update({"sweep": self.sweep})
+        if self._before:
+            self._recorded, last = last_steps(self._before)
+            self._step = last + 1
+        if self._before and self._online:
+            self._step = max(self._step, resend(run, self._before))
         return run, ""
 
     def _why_not_online(self) -> str:
-        if not logged_in():
+        if not access.logged_in():
             return "online was asked for, but there is no API key (wandb login)"
-        return _unreachable()
+        if any(part.offline and not part.sent for part in self._before):
+            return "earlier parts of this run are kept offline and have to be sent first"
+        return access.unreachable()
 
-    def _files(self) -> Path:
-        return self.folder / "wandb"
-
-
-def trackers(
-    config: Mapping[str, Any] | None, folder: Path | str, id: str | None = None
-) -> tuple[list[Logger], list[Callback]]:
-    """The loggers and the callbacks that the config group ``logger`` describes.
-
-    Args:
-        config: parts by name, each with a ``_target_``; parts of this package are given ``folder``.
-        folder: the run folder. id: of the W&B run that a resumed run goes on with.
-
-    Raises:
-        ConfigError: a part that cannot be built, or is neither a logger nor a callback.
-    """
-    built = []
-    for name, part in (config or {}).items():
-        if part is None:
-            continue
-        given: dict[str, Any] = {"folder": folder} if str(part.get("_target_")).startswith("armature.") else {}
-        built.append(build(part, **given, **({"id": id} if given and name == "wandb" and id else {})))
-        if not isinstance(built[-1], (Logger, Callback)):
-            raise ConfigError(f"config key 'logger.{name}' builds neither a Lightning logger nor a callback")
-    return [p for p in built if isinstance(p, Logger)], [p for p in built if isinstance(p, Callback)]
-
-
-def logged_in() -> bool:
-    """Whether this user has credentials for the W&B server (environment or netrc); asks nobody."""
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    host = urlsplit(_server()).netloc
-    hosts = {host, _FIRST_HOST} if _server() == _default_server() else {host}
-    named = os.environ.get("NETRC")
-    for path in [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]:
-        try:
-            if path.is_file() and any(netrc.netrc(str(path)).authenticators(name) for name in hosts):
-                return True
-        except (OSError, netrc.NetrcParseError):
-            continue
-    return False
-
-
-def _server() -> str:
-    return os.environ.get("WANDB_BASE_URL") or _setting("base_url") or _default_server()
-
-
-def _default_server() -> str:
-    """The server of W&B's own, by what the installed client says: it has moved once."""
-    try:
-        import wandb
-
-        return str(wandb.Settings.model_fields["base_url"].default)
-    except (ImportError, AttributeError, KeyError):
-        return f"https://{_FIRST_HOST}"
-
-
-def _setting(name: str) -> str:
-    """What ``wandb login``, ``wandb offline`` and the like have put into the client's settings files, or ""."""
-    folder = Path(os.environ.get("WANDB_CONFIG_DIR") or Path.home() / ".config" / "wandb")
-    parser = configparser.ConfigParser(default_section="", interpolation=None)
-    try:
-        parser.read([folder / "settings", Path("wandb") / "settings"])
-    except (configparser.Error, OSError, UnicodeDecodeError):
-        return ""
-    return parser.get("default", name, fallback="")
-
-
-def _automatic() -> str:
-    wish = (os.environ.get("WANDB_MODE") or _setting("mode")).lower()
-    if wish in ("disabled", "dryrun", "offline", "online"):
-        return "offline" if wish == "dryrun" else wish
-    return "online" if logged_in() else "offline"
-
-
-def _unreachable() -> str:
-    """Why the server cannot be reached, or ""; W&B itself would try for as long as its time limit."""
-    if any(os.environ.get(name) for name in PROXIES):
-        return ""  # the way leads through a proxy, which only the attempt can tell about
-    server = urlsplit(_server())
-    port = server.port or (80 if server.scheme == "http" else 443)
-    try:
-        socket.create_connection((server.hostname or "", port), timeout=3).close()
-    except OSError as error:
-        return f"the server cannot be reached ({error.strerror or error})"
-    return ""
-
-
-def _define_axes(run: Any) -> None:
-    run.define_metric("epoch", hidden=True)
-    for names in ("train/*", "val/*", "throughput/*", "pictures/*"):
-        run.define_metric(names, step_metric="epoch")
+    def _command(self) -> str:
+        return f"armature sync {self.folder}"
 
 
 def _new_id() -> str:

@@ -8,9 +8,10 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
-from armature import memory
+from armature import config_folders, memory, skeletons
 from armature.building import build
 from armature.errors import ConfigError
+from armature.evaluation import other_skeleton
 from armature.evaluation.judge import Judge, Verdict
 from armature.evaluation.results import Predictions, Truth
 from armature.reports import table
@@ -21,6 +22,7 @@ EXAMPLES = """
 armature evaluate run=runs/default/RUN
 armature evaluate run=runs/default/RUN verify=true 'overrides={flip_test:false}'
 armature evaluate predictions=results.json annotations=person_keypoints_val2017.json skeleton=coco_person verify=true
+armature evaluate predictions=openpose.json annotations=gt.json skeleton=coco_person predicted_skeleton=openpose_18
 armature evaluate predictions=results.json annotations=gt.json area=box slices=true +measure@measures.PCKt=pck_torso
 """
 
@@ -34,6 +36,8 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
     memory.keep_freed()
     if config.run and (config.predictions or config.annotations):
         raise ConfigError("evaluate takes run=... or predictions=... with annotations=..., not both")
+    if config.run and config.predicted_skeleton:
+        raise ConfigError("predicted_skeleton goes with predictions=FILE (a run's are in its predictions.json)")
     if config.run:
         judged = _judge_run(config)
     elif config.predictions and config.annotations:
@@ -61,10 +65,17 @@ def _show(judged: dict[str, Any], title: str) -> None:
 
 
 def _judge_files(config: DictConfig) -> dict[str, Any]:
+    skeleton, source = build(config.skeleton), {"source": str(config.predictions)}
     truth = Truth.from_coco(config.annotations, config.category)
-    predictions = Predictions.from_coco(config.predictions, truth)
-    source = {"source": str(config.predictions)}
-    judge = Judge(build(config.skeleton), area=config.area, protocol=source, measures=build(config.measures))
+    if config.predicted_skeleton:
+        predicted = skeletons.load(config_folders.skeleton_file(config.predicted_skeleton))
+        pair = other_skeleton.align(truth, config.predictions, predicted, skeleton, config.derive_points)
+        truth, predictions, skeleton = pair.truth, pair.predictions, pair.skeleton
+        source["keypoints_judged"] = pair.said
+        print(f"keypoints judged: {pair.said}")
+    else:
+        predictions = Predictions.from_coco(config.predictions, truth)
+    judge = Judge(skeleton, area=config.area, protocol=source, measures=build(config.measures))
     verdict = judge(truth, predictions)
     judged = {"metrics": {f"val/{n}": v for n, v in verdict.numbers.items()}, "protocol": verdict.card}
     judged |= {"primary": config.primary} if config.primary else {}

@@ -104,7 +104,7 @@ def _wandb() -> Iterator[Finding]:
     elif logged_in():
         yield Finding("W&B", "logged in: runs are sent as they go" + (f" to {server}" if server else ""))
     else:
-        yield Finding("W&B", "not logged in: runs stay offline in their folder; `wandb sync` sends them later")
+        yield Finding("W&B", "not logged in: runs stay offline in their folder; `armature sync` sends them later")
 
 
 def _folders(runs: Path) -> Iterator[Finding]:

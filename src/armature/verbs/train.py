@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import seed_everything
 
-from armature import assembly, conclusion, memory, provenance, run_folder
+from armature import assembly, conclusion, crew, hardware, memory, provenance, ranks, resuming, run_folder
 from armature.building import build
+from armature.callbacks.herald import Herald
 from armature.configuration import save_text
+from armature.crew import Crew
 from armature.data.datamodule import KeypointData
 from armature.errors import Interrupted
 from armature.module import PoseModule
+from armature.ranks import Place
 from armature.recording import Recording, recording
 from armature.reports import expectation
-from armature.resuming import merged
+from armature.resuming import Start
 from armature.run_folder import RunFolder, write_json, write_text
 
 SUMMARY = "train a network, judge it, and leave a run folder with a report"
@@ -24,8 +31,15 @@ armature train experiment=coco_mini_overfit
 armature train backbone@model.backbone=resnet34 trainer=gpu trainer.max_epochs=40
 armature train term@loss.joints=smooth_l1 loss.joints.weight=2
 armature train resume=runs/default/RUN trainer.max_epochs=40
+armature train trainer=ddp trainer.devices=2
+torchrun --nproc-per-node=2 -m armature train trainer=ddp trainer.devices=2
 armature train -m seed=1,2,3 optimizer=adamw,sgd
+armature train launcher=slurm launcher.time=12:00:00 trainer=gpu --dry-run
 """
+#: May run as one of several processes, of which ``run`` is the first and ``follow`` any other.
+DISTRIBUTED = True
+#: May become a job of a cluster: launcher=slurm.
+LAUNCHED = True
 
 
 def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
@@ -33,26 +47,54 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
 
     Raises:
         UserError: what is the user's to mend, before training wherever it can be known before.
-        Interrupted: Ctrl-C; the run can be resumed.
+        Interrupted: Ctrl-C, or another process of the run is lost; the run can be resumed.
     """
-    memory.keep_freed()
-    torch.set_float32_matmul_precision("high")
-    resumed, config = merged(config.resume, overrides) if config.resume else (None, config)
-    expectation.check(config.expected)
-    seed_everything(config.seed, workers=True, verbose=False)
-    module, data = assembly.assemble(config), assembly.data(config)
-    module.metrics.bind(data.val_records())  # type: ignore[operator]
-    folder = resumed or run_folder.create(config.runs, config.name)
+    with crew.joined() as others:
+        return _lead(others, config, overrides, command)
+
+
+def follow() -> int:
+    """Takes part in the run of another process, which says what it is; writes nothing and shows nothing."""
+    with crew.following() as line:
+        given = line.given()
+        place = ranks.found()
+        config = OmegaConf.create(given["config"])
+        assert isinstance(config, DictConfig) and place is not None
+        ranks.quieten()
+        folder = RunFolder(Path(given["folder"]))
+        module, data = _prepared(config)
+        watched = recording(config, OmegaConf.to_container(config), folder, given["wandb_id"])  # type: ignore[arg-type]
+        watched.callbacks.insert(0, Herald(lambda error: crew.report(line, error)))
+        trainer = _trainer(config, watched, folder, place, given["port"])
+        trainer.fit(module, datamodule=data, ckpt_path=given["checkpoint"])
+        _conclude(config, folder, module, data, trainer, watched, place, given["port"])
+    return 0
+
+
+def _lead(others: Crew, config: DictConfig, overrides: list[str], command: list[str]) -> int:
+    start = resuming.begin(config, overrides)
+    config = start.config
+    expectation.check(config.get("expected"))
+    place = others.gather(config.trainer)
+    module, data = _prepared(config)
+    if start.folder is not None:
+        resuming.check_data(start.folder, data.fingerprint())
+        start.folder.tidy()
+    folder = start.folder or run_folder.create(config.runs, config.name)
     folder.share()
-    watched = _begin(config, overrides, command, folder, data, resumed is not None)
+    watched = _begin(config, overrides, command, folder, data, start, place)
+    others.warn_before_end(lambda: provenance.finish(folder.provenance, "failed"))
     status = "failed"
     try:
-        trainer = build(config.trainer, callbacks=watched.callbacks, logger=watched.loggers, root=folder.path)
+        checkpoint = str(folder.last) if start.folder and folder.last.is_file() else None
+        port = others.give(_handed_over(config, folder, checkpoint, watched))
+        watched.callbacks.insert(0, Herald(others.failing))
+        trainer = _trainer(config, watched, folder, place, port)
         for logger in watched.loggers:
             logger.log_hyperparams(OmegaConf.to_container(config))  # type: ignore[arg-type]
-        _announce(folder, module, data, str(trainer.precision), resumed is not None)
-        trainer.fit(module, datamodule=data, ckpt_path=folder.last if resumed and folder.last.is_file() else None)
-        conclusion.conclude(folder, module, data, trainer, watched, config)
+        _announce(folder, module, data, trainer, start.folder is not None)
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+        _conclude(config, folder, module, data, trainer, watched, place, port)
         status = "finished"
     except Interrupted:
         status = "interrupted"
@@ -64,29 +106,84 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
     return 0
 
 
-def _announce(folder: RunFolder, module: PoseModule, data: KeypointData, precision: str, resumed: bool) -> None:
+def _prepared(config: DictConfig) -> tuple[PoseModule, KeypointData]:
+    """Network and data of a config, alike in every process."""
+    memory.keep_freed()
+    torch.set_float32_matmul_precision("high")
+    seed_everything(config.seed, workers=True, verbose=False)
+    module, data = assembly.assemble(config), assembly.data(config)
+    module.metrics.bind(data.val_records())  # type: ignore[operator]
+    return module, data
+
+
+def _trainer(config: DictConfig, watched: Recording, folder: RunFolder, place: Place | None, port: int) -> pl.Trainer:
+    built = {"callbacks": watched.callbacks, "logger": watched.loggers, "root": folder.path}
+    return build(config.trainer, **built, place=place, port=port)
+
+
+def _conclude(
+    config: DictConfig,
+    folder: RunFolder,
+    module: PoseModule,
+    data: KeypointData,
+    trainer: pl.Trainer,
+    watched: Recording,
+    place: Place | None,
+    port: int,
+) -> None:
+    """Judges what was kept; a network that was trained in pieces is put together for that."""
+    if hasattr(trainer.strategy, "shard"):
+        whole, module = config.copy(), assembly.assemble(config)
+        module.metrics.bind(data.val_records())  # type: ignore[operator]
+        whole.trainer.strategy = "ddp"
+        trainer = _trainer(whole, watched, folder, place, port)
+    conclusion.conclude(folder, module, data, trainer, watched, config)
+
+
+def _handed_over(config: DictConfig, folder: RunFolder, checkpoint: str | None, watched: Recording) -> dict[str, Any]:
+    """What the other processes need in order to compose, choose and look up nothing themselves."""
+    same = config.copy()
+    if same.trainer.precision == "auto":  # their processors may differ
+        same.trainer.precision = hardware.precision(same.trainer.accelerator)
+    wandb_id = watched.wandb.id if watched.wandb else None
+    told = {"config": save_text(same), "folder": str(folder.path.absolute()), "checkpoint": checkpoint}
+    return told | {"wandb_id": wandb_id}
+
+
+def _announce(folder: RunFolder, module: PoseModule, data: KeypointData, trainer: pl.Trainer, resumed: bool) -> None:
     """One line on what is about to happen, and where it is written."""
     parameters = sum(p.numel() for p in module.model.parameters()) / 1e6
     counts = data.split_description()
     height, width = data.canvas
     if resumed and not folder.last.is_file():
         print(f"{folder.path} has no checkpoint yet: it begins again")
+    many = f", {trainer.world_size} processes" if trainer.world_size > 1 else ""
     print(
-        f"{folder.path}: {parameters:.1f} M parameters, {precision}, {counts['train']:,} images to learn from and "
-        f"{counts['val']:,} to judge by, canvas {width}x{height}, {data.skeleton.count} keypoints",
+        f"{folder.path}: {parameters:.1f} M parameters, {trainer.precision}, {counts['train']:,} images to learn from "
+        f"and {counts['val']:,} to judge by, canvas {width}x{height}, {data.skeleton.count} keypoints{many}",
         flush=True,
     )
 
 
 def _begin(
-    config: DictConfig, overrides: list[str], command: list[str], folder: RunFolder, data: KeypointData, resumed: bool
+    config: DictConfig,
+    overrides: list[str],
+    command: list[str],
+    folder: RunFolder,
+    data: KeypointData,
+    start: Start,
+    place: Place | None,
 ) -> Recording:
     """Config and provenance on the disk before anything is computed; the watchers."""
-    if resumed:
-        known = provenance.resume(folder.provenance, command)
+    segment: dict[str, Any] = {"processes": place.world if place else 1}
+    segment |= {"launcher": place.launcher, "nodes": place.nodes} if place else {}
+    if start.folder is not None and folder.provenance.is_file():
+        changed = {"changed": start.changed} if start.changed else {}
+        known = provenance.resume(folder.provenance, command, **segment, **changed)
     else:
         facts = {"fingerprint": data.fingerprint(), "split": data.split_description(), "skipped": len(data.skipped)}
         known = provenance.collect(command, overrides, {"seed": config.seed}, facts)
+        known["segments"][-1] |= segment
     plain = OmegaConf.to_container(config)
     watched = recording(config, plain, folder, known.get("wandb_id"))  # type: ignore[arg-type]
     write_text(folder.config, save_text(config))

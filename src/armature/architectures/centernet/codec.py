@@ -114,7 +114,7 @@ class CenterNetCodec:
         silent = people.valid & ~labelled.any(-1)
         unlabelled = ignored_cells(batch.ignore, size) | cells_inside(boxes, silent, size)
         return {
-            "heatmaps": Target(heat, _weight(heat, unlabelled)),
+            "heatmaps": Target(heat, _weight(heat, unlabelled) * batch.knows()[:, :, None, None]),
             "joint_offset": _joint_offsets(joints, labelled, size, self.reach),
         }
 

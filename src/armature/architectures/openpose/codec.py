@@ -89,7 +89,10 @@ class OpenPoseCodec:
     # ------------------------------------------------------------------ people -> maps
 
     def encode(self, outputs: Outputs, batch: Batch) -> dict[str, Target]:
-        """Targets of heatmaps and fields; nothing is supervised under ``ignore`` and on unlabelled people."""
+        """Targets of heatmaps and fields; nothing is supervised under ``ignore`` and on unlabelled people.
+
+        Nor are parts and limbs of keypoints that the data set does not label, and the background beside any of those.
+        """
         size = (outputs["heatmaps"].shape[-2], outputs["heatmaps"].shape[-1])
         stride = stride_of(batch.images.shape[-1], size[1])
         people = batch.instances
@@ -99,7 +102,18 @@ class OpenPoseCodec:
         fields = limb_fields(points - self.field_offset, on, self.parts.limbs, self.width, size)
         silent = people.valid & ~labelled.any(-1)
         weight = (~unsupervised(batch.ignore, people.boxes / stride, silent, size)).float()
-        return {"heatmaps": Target(heat, weight[:, None]), "pafs": Target(fields, weight[:, None, None])}
+        parts, limbs = self._known(batch)
+        return {
+            "heatmaps": Target(heat, weight[:, None] * parts[:, :, None, None]),
+            "pafs": Target(fields, weight[:, None, None] * limbs[:, :, None, None, None]),
+        }
+
+    def _known(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B P+1) and (B E): 1 for the parts, the background last, and the limbs that an image's data set labels."""
+        known = batch.knows()[:, None]
+        parts = self.parts.place(known[..., None].expand(-1, -1, -1, 2).float(), known)[1][:, 0]
+        ends = torch.tensor(self.parts.limbs, dtype=torch.long, device=parts.device).view(-1, 2)
+        return torch.cat([parts, parts.all(1, keepdim=True)], 1).float(), parts[:, ends].all(-1).float()
 
     # ------------------------------------------------------------------ maps -> people
 

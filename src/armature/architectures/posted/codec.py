@@ -20,12 +20,16 @@ _EPS = 1e-6
 
 
 class Supervised(NamedTuple):
-    """The person in each crop: places in crop units, which of them are labelled and inside, is anybody there, area."""
+    """The person in each crop: places in crop units, which of them are labelled and inside, is anybody there, area.
+
+    ``known``: the keypoints that the image's data set labels.
+    """
 
     points: Float[Tensor, "R K 2"]
     labelled: Bool[Tensor, "R K"]
     somebody: Bool[Tensor, " R"]
     area: Float[Tensor, " R"]
+    known: Bool[Tensor, "R K"]
 
 
 class PoseTEDCodec:
@@ -110,7 +114,8 @@ class PoseTEDCodec:
         somebody = labelled.any(-1)
         area = people.areas[at].float()
         # Labelled but outside the crop: neither here nor absent. Infinite places must not reach a loss.
-        return Supervised(points.nan_to_num(posinf=0, neginf=0), labelled & inside, somebody, area)
+        known = batch.knows()[at[0]]
+        return Supervised(points.nan_to_num(posinf=0, neginf=0), labelled & inside, somebody, area, known)
 
     def _overlapping(self, regions: Tensor, image: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The slot whose box each region overlaps most, and by how much."""
@@ -127,20 +132,24 @@ class PoseTEDCodec:
         return {
             "keypoints": Target(said.points, weight),
             "points": Target(on_canvas, weight, said.area[:, None, None].expand(-1, self.count, 1)),
-            "presence": Target(said.labelled.float(), said.somebody[:, None].float()),
+            "presence": Target(said.labelled.float(), (said.somebody[:, None] & said.known).float()),
         }
 
     def _typed(self, outputs: Outputs, said: Supervised) -> dict[str, Target]:
-        """The query that is matched to a keypoint, after every layer, learns its type and place, the others "none"."""
+        """The query that is matched to a keypoint, after every layer, learns its type and place, the others "none".
+
+        Where the data set does not label all keypoints the others learn nothing: they may be of one that it does not.
+        """
         types, points = outputs["types"], outputs["keypoints"]
         query = matching.match(types, points, said.points, said.labelled, self.match_distance)
         onto = (query[..., None] == torch.arange(points.shape[-2], device=points.device)) & said.labelled[..., None]
         kind = onto.mT.float()  # L R Q K
         places = kind @ said.points
         none = 1 - kind.sum(-1, keepdim=True)
+        told = said.somebody[:, None, None] & (said.known.all(-1)[:, None, None] | (none == 0))
         return {
             "keypoints": Target(places, 1 - none),
-            "types": Target(torch.cat([kind, none], -1), said.somebody[:, None, None].float().expand_as(none[0])),
+            "types": Target(torch.cat([kind, none], -1), told.float()),
         }
 
     # ------------------------------------------------------------------ outputs -> people

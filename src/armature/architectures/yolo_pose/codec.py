@@ -92,6 +92,8 @@ class YOLOPoseCodec:
         b, a = at
         owners = (b, found.owner[at])
         rows = self._rows(people, owners, points[a], strides[a], found.quality[at], outputs["bins"].shape[-1])
+        seen = rows["visibility"]
+        rows["visibility"] = seen._replace(weight=seen.weight * batch.knows()[b])
         dense = {name: _spread(target, at, mine.shape) for name, target in rows.items()}
         return dense | {"scores": Target(found.quality[..., None], learned[..., None].float())}
 
