@@ -24,8 +24,11 @@ train: $(VENV)/.runtime ## train: the default experiment; ARGS="key=value ..." c
 	$(BIN)/armature train $(ARGS)
 
 test: $(VENV)/.dev ## tests: the fast part, then the slow one
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow" $(ARGS)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m slow $(ARGS) || [ $$? = 5 ]  # 5: nothing is marked slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm and not long" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow and not slurm and not long" $(ARGS) || [ $$? = 5 ]  # 5: none
+
+test-long: $(VENV)/.dev ## tests that take many minutes: a throw-away SLURM cluster, whole sweeps, runs killed again and again
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "slurm or long" $(ARGS)
 
 lint: $(VENV)/.dev ## ruff: rules and format
 	$(BIN)/ruff check src tests
@@ -72,4 +75,4 @@ $(VENV)/.dev: requirements-dev.txt pyproject.toml | $(VENV)/.uv
 	@$(EDITABLE)
 	@touch $(VENV)/.runtime $@
 
-.PHONY: help install train test lint types bench requirements clean
+.PHONY: help install train test test-long lint types bench requirements clean

@@ -134,7 +134,7 @@ def test_a_grid_is_run_one_by_one_and_a_failure_stops_nothing(
 ) -> None:
     commands: list[list[str]] = []
 
-    def run(command: list[str], check: bool) -> SimpleNamespace:
+    def run(command: list[str], check: bool, env: dict[str, str]) -> SimpleNamespace:
         commands.append(command[3:])
         return SimpleNamespace(returncode=1 if "seed=2" in command else 0)
 

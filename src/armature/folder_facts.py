@@ -158,7 +158,8 @@ def _plain(names: Sequence[str]) -> list[str]:
 def _guessed(labels: Labels, own: Sequence[int], category: Category) -> tuple[_Fields, bool, str]:
     names = category.keypoints
     people = [p for i in labels.images for p in i.people if p.category in own and p.labelled and not p.crowd]
-    edges, pairs = category.edges, [(i, f) for i, f in enumerate(category.flip or ()) if i < f]
+    edges = category.edges
+    pairs = [(i, f) for i, f in enumerate(category.flip or ()) if i < f]
     told = ["limbs from the data"] if edges else []
     told += ["mirror pairs from the data"] if category.flip is not None else []
     mirror = category.flip is not None
@@ -171,7 +172,7 @@ def _guessed(labels: Labels, own: Sequence[int], category: Category) -> tuple[_F
             pairs = _pairs_by_name(names)
             mirror = bool(pairs)
             told.append(f"{len(pairs)} mirror pairs by names" if pairs else _NO_SIDES)
-    fields = {"name": re.sub(r"\W+", "_", category.name) or "object", "keypoints": list(names), "sigmas": None}
+    fields: _Fields = {"name": re.sub(r"\W+", "_", category.name) or "object", "keypoints": list(names), "sigmas": None}
     fields["edges"] = [[names[a], names[b]] for a, b in edges]
     fields["flip_pairs"] = [[names[a], names[b]] for a, b in pairs]
     return fields, mirror, f"skeleton: {'; '.join(told)}; no sigmas (armature data skeleton writes one to mend)"

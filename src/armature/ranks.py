@@ -59,11 +59,11 @@ def found(environment: Mapping[str, str] | None = None) -> Place | None:
         ConfigError: nodes with different numbers of processes.
     """
     known = os.environ if environment is None else environment
-    if ALONE in known:
-        return None
     if MEETING in known:
         host, _, port = known[MEETING].rpartition(":")
         place = _numbered(known, "armature", host, int(port), known.get(TOKEN, ""))
+    elif ALONE in known:  # after the above: a run of its own may start ranks
+        return None
     elif "TORCHELASTIC_RUN_ID" in known:
         place = _torchrun(known)
     elif "SLURM_STEP_ID" in known and "SLURM_PROCID" in known:

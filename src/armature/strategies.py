@@ -40,10 +40,8 @@ class DataParallel(DDPStrategy):
         super().__init__(timeout=timedelta(minutes=timeout_minutes), process_group_backend=backend, **options)
 
     def on_validation_start(self) -> None:
-        if self.model is not self.lightning_module and torch.distributed.is_initialized():
-            assert self.lightning_module is not None
-            for buffer in self.lightning_module.buffers():
-                torch.distributed.broadcast(buffer, src=0)
+        if self.model is not self.lightning_module:
+            _copy_buffers(self.lightning_module)
 
     def validation_step(self, *args: Any, **kwargs: Any) -> Any:
         assert self.lightning_module is not None
@@ -85,6 +83,29 @@ class Sharded(ModelParallelStrategy):
         for part in _parts(network, self.min_parameters):
             fully_shard(part, mesh=mesh)
         fully_shard(network, mesh=mesh)
+
+    # Validation: as for DataParallel, but here each batch would also gather the weights again.
+    def on_validation_start(self) -> None:
+        _copy_buffers(self.lightning_module)
+        for part in self._pieces():
+            part.set_reshard_after_forward(False, recurse=False)
+            part.unshard()
+
+    def on_validation_end(self) -> None:
+        for part in self._pieces():
+            part.set_reshard_after_forward(True, recurse=False)
+            part.reshard()
+
+    def _pieces(self) -> list[FSDPModule]:
+        assert self.lightning_module is not None
+        return [part for part in self.lightning_module.modules() if isinstance(part, FSDPModule)]
+
+
+def _copy_buffers(module: nn.Module | None) -> None:
+    """The first process's buffers (running statistics of normalisations) to all the others."""
+    if module is not None and torch.distributed.is_initialized():
+        for buffer in module.buffers():
+            torch.distributed.broadcast(buffer, src=0)
 
 
 def _parts(network: nn.Module, least: int) -> list[nn.Module]:

@@ -103,6 +103,30 @@ def test_the_second_one_stops_at_once(tmp_path):
     assert state(tmp_path)["epoch"] == 0, "nothing is written on the way out"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_cluster_that_repeats_itself_changes_nothing(tmp_path, number):
+    """It may also do so while the run puts its things away; only a second Ctrl-C is in a hurry."""
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGUSR1)}
+
+    def press(module, batch_idx):
+        if module.current_epoch == 1 and batch_idx == 2:
+            for _ in range(3):
+                os.kill(os.getpid(), number)
+
+    module = fresh()
+    module.on_batch = press
+    try:
+        with pytest.raises(Interrupted, match="stopped in epoch 2, batch 3") as stop:
+            fit(tmp_path, module, 3)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+    finally:
+        for n, handler in before.items():
+            signal.signal(n, handler)
+    assert stop.value.code == 128 + number
+    assert state(tmp_path)["global_step"] == 6 + 3
+
+
 def test_handlers_are_put_back(tmp_path):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     fit(tmp_path / "a", fresh(), 1)
@@ -129,7 +153,7 @@ def wait_for(path, lines):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
 def test_a_process_that_gets_a_signal(tmp_path, number, code):
     folder = tmp_path / "run"
     process = start(folder, "0.2", "3")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
+import subprocess
+import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 
 import pytest
 import torch
 
 from armature.data.dataset import KeypointDataset, Order
 from armature.data.geometry import RandomAffine
-from armature.data.loader import Loader, count_workers, make_loader
+from armature.data.loader import Loader, count_workers, make_loader, start_worker
 from armature.structures import Batch
 
 
@@ -86,3 +91,23 @@ def test_workers_can_be_counted_or_named(monkeypatch: pytest.MonkeyPatch) -> Non
     for cores, processes, expected in [(1, 1, 1), (2, 1, 1), (16, 4, 3), (64, 1, 12)]:
         monkeypatch.setattr("os.sched_getaffinity", lambda _, n=cores: set(range(n)), raising=False)
         assert count_workers("auto", processes) == expected
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="needs a system that tells who sent a signal")
+def test_only_its_trainer_ends_a_loader_process() -> None:
+    def work(ready: Connection) -> None:
+        start_worker(0)
+        ready.send(True)
+        time.sleep(60)
+
+    ours, theirs = multiprocessing.Pipe()
+    worker = multiprocessing.get_context("fork").Process(target=work, args=(theirs,), daemon=True)
+    worker.start()
+    assert ours.poll(30)
+    for name in ("TERM", "USR1", "TERM"):
+        subprocess.run(["kill", f"-{name}", str(worker.pid)], check=True)
+    worker.join(0.5)
+    assert worker.is_alive()
+    worker.terminate()
+    worker.join(10)
+    assert worker.exitcode == 0

@@ -52,14 +52,14 @@ def start(command: list[str], runs: Path, *overrides: str, **variables: str) -> 
     )
 
 
-def finished(command: list[str], runs: Path, *overrides: str, timeout: float = 240) -> tuple[int, str, str]:
+def finished(command: list[str], runs: Path, *overrides: str, timeout: float = 600) -> tuple[int, str, str]:
     """Exit code, output and errors of a training."""
     process = start(command, runs, *overrides)
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         process.kill()
-        raise
+        raise AssertionError(f"not finished after {timeout:.0f} s: {process.communicate()}") from None
     return process.returncode, out, err
 
 
@@ -70,7 +70,7 @@ def only_run(runs: Path) -> Path:
     return found[0]
 
 
-def wait_for(path: Path, seconds: float = 120) -> None:
+def wait_for(path: Path, seconds: float = 300) -> None:
     """Until a file is there."""
     deadline = time.monotonic() + seconds
     while not path.exists():

@@ -22,6 +22,7 @@ from small_runs import environment
 KILLS = int(os.environ.get("ARMATURE_KILLS", "6"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_killed_and_gone_on_equals_undisturbed(tmp_path: Path) -> None:
     command = [sys.executable, str(Path(__file__).parent / "kills.py"), str(tmp_path), str(KILLS), "1"]

@@ -68,6 +68,12 @@ def test_a_run_of_its_own_within_a_launched_process(launched: dict[str, str]) ->
     assert left == {"HOME": "/root", "SLURM_JOB_ID": "7", ranks.ALONE: "1"}
 
 
+def test_ranks_that_a_run_of_its_own_starts() -> None:
+    meeting = {ranks.MEETING: "127.0.0.1:5000", ranks.TOKEN: "t"}
+    child = ranks.alone(SRUN) | ranks.numbers(1, 2, 1, 2, 0) | meeting
+    assert ranks.found(child) == Place(1, 2, 1, 2, 0, "armature", "127.0.0.1", 5000, "t")
+
+
 @pytest.mark.parametrize(
     ("nodes", "first"), [("gpu[003-005,9],x", "gpu003"), ("a,b", "a"), ("n1", "n1"), ("r[1-2]-ib", "r1-ib")]
 )

@@ -77,7 +77,7 @@ LONG = ["data.train.length=96", "schedule_epochs=6"]
 
 @pytest.mark.slow
 def test_two_processes_stopped_in_mid_epoch_and_between_epochs(tmp_path: Path) -> None:
-    command = lambda *more: finished(OURS, tmp_path / "parts", *DDP, *LONG, *more)  # noqa: E731
+    command = lambda *more: finished(OURS, tmp_path / "parts", *DDP, *LONG, *more, timeout=900)  # noqa: E731
     code, _, err = finished(OURS, tmp_path / "whole", *DDP, *LONG, "trainer.max_epochs=6")
     assert code == 0, err
     stop = ["+logger.fault._target_=faults.Fault", "+logger.fault.rank=1", "+logger.fault.how=stop"]
@@ -107,7 +107,7 @@ def resume(run: Path, *overrides: str) -> None:
     import subprocess
 
     command = [*OURS, "train", f"resume={run}", *overrides]
-    found = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=400, check=False)
+    found = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=900, check=False)
     assert found.returncode == 0, found.stderr
 
 

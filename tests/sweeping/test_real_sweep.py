@@ -18,7 +18,7 @@ from small_study import record, wait
 from armature.sweeping import folder, results
 from armature.sweeping.folder import SweepFolder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 HERE = Path(__file__).parent
 SMALL = [

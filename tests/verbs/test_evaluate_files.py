@@ -139,7 +139,7 @@ def test_measures_and_the_primary_metric_come_from_the_command_line(
     assert written["metrics"]["val/NME/group:wrists"] > 0
     assert written["protocol"]["measures"]["NME"]["rule"].endswith("square root of the area of the annotated box")
     shown = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
-    assert shown[1][:3] == ["val", "NME", "AP"] and "group:wrists" not in str(shown)
+    assert ["val", "NME", "AP"] in [row[:3] for row in shown] and "group:wrists" not in str(shown)
 
 
 def test_a_measure_of_another_skeleton_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

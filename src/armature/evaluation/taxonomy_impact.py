@@ -126,9 +126,9 @@ class Oracle:
         person, point = np.nonzero(wrong)
         if not len(person):
             return self.predictions
-        keypoints = self.predictions.keypoints.copy()
-        keypoints[self.taxonomy.prediction[person], point] = self.truth.keypoints[person, point]
-        return replace(self.predictions, keypoints=keypoints)
+        moved = self.predictions.keypoints.copy()
+        moved[self.taxonomy.prediction[person], point] = self.truth.keypoints[person, point]
+        return replace(self.predictions, keypoints=moved)
 
     def _rescore(self, predictions: Predictions, matches: oks.Matches) -> Predictions:
         """The predictions with the scores that rank them best; those that were not judged stay behind all others."""

@@ -21,7 +21,7 @@ SUMMARY = "search for the best settings: Optuna studies that any number of worke
 EXAMPLES = """
 armature sweep sweep=learning_rate workers=2
 armature sweep sweep=optimizer sampler=tpe pruner=hyperband trials=40 seeds=[1,2,3] trainer=gpu
-armature sweep sweep=learning_rate 'space={optimizer.lr: "interval(0.001, 0.1)", batch: "choice(8, 16)"}'
+armature sweep 'space={optimizer.lr: "interval(0.001, 0.1)", data.batch_size: "choice(8, 16)"}'
 armature sweep resume=sweeps/learning_rate/ID workers=4
 armature sweep sweep=learning_rate launcher=slurm workers=16
 armature sweep sweep=learning_rate export=wandb output=wandb.yaml
