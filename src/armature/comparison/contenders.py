@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from armature.errors import DataError, UserError
 from armature.evaluation.results import Predictions, Truth
 from armature.evaluation.selection import predictions_of, truth_of
 from armature.reports.curves import History, read_history
-from armature.run_folder import RunFolder
+from armature.run_folder import RunFolder, read_json
 from armature.structures import Skeleton
 
 
@@ -161,10 +160,7 @@ def _results(name: str, path: Path, truth: Truth | None, skeleton: Skeleton | No
 
 
 def _object(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file}: cannot be read: {error}") from error
+    found = read_json(file)
     if not isinstance(found, dict):
         raise DataError(f"{file}: expected a JSON object, found {type(found).__name__}")
     return found

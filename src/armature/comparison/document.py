@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from armature.comparison.judging import Judged
 from armature.comparison.seeds import Group
 from armature.errors import UserError
 from armature.evaluation import significance, systems
-from armature.evaluation.bootstrap import draw, plain
+from armature.evaluation.bootstrap import Sample, draw, plain
 from armature.evaluation.seed_noise import Summary, summarise
 from armature.reports.scores import bare, lower_is_better
 
@@ -75,7 +75,7 @@ def compose(
     names = (settings.metric, *(name for name in settings.metrics if name != settings.metric))
     samples = draw(together, names, settings.resamples, settings.seed, settings.workers)
     summaries = {(s.name, s.metric): s for s in summarise(samples, settings.level)}
-    comparisons = _comparisons(together, settings) if len(together) > 1 else []
+    comparisons = _comparisons(samples, settings) if len(together) > 1 else []
     described = [_system(group, judged, names, summaries) for group in ranked]
     _against_first(described, comparisons, settings.metric)
     return _plain(
@@ -121,12 +121,20 @@ def _number(one: Judged, name: str) -> float:
     return numbers[name]
 
 
-def _comparisons(together: Sequence[systems.Group], settings: Settings) -> list[dict[str, Any]]:
-    """All pairs in the deciding metric, which is the family that is corrected; others are shown by their intervals."""
-    found = significance.compare_all(
-        together,
-        (settings.metric,),
-        settings.resamples,
+def _comparisons(samples: Sequence[Sample], settings: Settings) -> list[dict[str, Any]]:
+    """All pairs in the deciding metric, which is the family that is corrected; others are shown by their intervals.
+
+    Args:
+        samples: whose first metric decides.
+    """
+    decisive = [
+        replace(
+            s, names=s.names[:1], estimates=s.estimates[:, :1], resampled=s.resampled[:, :, :1], parts=s.parts[:, :, :1]
+        )
+        for s in samples
+    ]
+    found = significance.compare_samples(
+        decisive,
         settings.resamples,
         settings.seed,
         settings.level,

@@ -7,15 +7,12 @@ from typing import Any
 
 from armature.evaluation.calibration import Calibration, calibrate
 from armature.evaluation.judge import Judge, Verdict
-from armature.evaluation.keypoint_groups import keypoint_groups
+from armature.evaluation.keypoint_groups import GROUP, keypoint_groups
 from armature.evaluation.ratios import Ratios
 from armature.evaluation.results import Predictions, Truth
 from armature.evaluation.taxonomy import diagnose
 from armature.evaluation.taxonomy_impact import impact, impact_by_keypoint
 from armature.structures import Skeleton
-
-#: Begins the names of groups of keypoints among those of keypoints.
-GROUP = "group:"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from armature.structures import Skeleton
 
+#: Begins the last part of the names of metrics that are about several keypoints: ``PCK@0.2/group:wrists``.
+GROUP = "group:"
 #: What tells the sides apart in names of keypoints, as ``skeletons.mirrored_name`` reads them.
 _SIDE = re.compile(r"left|right|^[lr](?=[_-])|(?<=[_-])[lr]$", re.IGNORECASE)
 _NUMBER = re.compile(r"[_-]?\d+$")

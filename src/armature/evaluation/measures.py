@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from armature.errors import ConfigError
-from armature.evaluation.keypoint_groups import keypoint_groups
+from armature.evaluation.keypoint_groups import GROUP, keypoint_groups
 from armature.evaluation.normalisers import Box, Normaliser, check_names
 from armature.evaluation.pck import Localisation
 from armature.evaluation.ratios import Ratios
@@ -65,7 +65,7 @@ class Scene:
         total = [name not in exclude for name in self.skeleton.keypoints]
         members = [np.isin(np.arange(len(names)), indices) for indices in groups.values()]
         columns = np.stack([np.array(total), *np.eye(len(names), dtype=bool), *members]).astype(np.float64).T
-        flat = (name, *(f"{name}/{keypoint}" for keypoint in names), *(f"{name}/group:{group}" for group in groups))
+        flat = (name, *(f"{name}/{keypoint}" for keypoint in names), *(f"{name}/{GROUP}{group}" for group in groups))
         image = self.truth.image[self.localisation.person]
         parts = (np.nan_to_num(np.asarray(part, np.float64)) @ columns for part in (top, bottom))
         return Ratios.by_image(flat, image, len(self.truth.image_ids), *parts)

@@ -27,14 +27,13 @@ from numpy.typing import NDArray
 
 from armature.errors import UserError
 from armature.evaluation.bootstrap import Interval, Sample, draw, plain, student
+from armature.evaluation.direction import lower_is_better
 from armature.evaluation.permutation import permutation_test
 from armature.evaluation.seed_noise import Spread, spread
 from armature.evaluation.systems import Group, System, as_groups
 
 BETTER, WORSE, NEITHER = "better", "worse", "not distinguishable"
 CORRECTIONS = ("holm", "bonferroni", "none")
-#: Words in the names of metrics of which less is better.
-_LESS = ("error", "epe", "nme", "loss", "ece")
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,6 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """For JSON, with None for NaN."""
         return plain(asdict(self)) | {"n": list(self.n)}
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether less of a metric is better: errors and losses, by name."""
-    return any(word in metric.lower() for word in _LESS)
 
 
 def compare_all(

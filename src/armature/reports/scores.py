@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from armature.evaluation.direction import lower_is_better
+from armature.evaluation.keypoint_groups import GROUP
+
 #: The numbers that lead every table, in this order.
 HEADLINE = ("AP", "AP50", "AP75", "APm", "APl", "AR")
 MISSING = "–"  # noqa: RUF001
-#: Begins the last part of the names of scores that are about several keypoints: ``PCK@0.2/group:wrists``.
-GROUP = "group:"
 _STATISTICS = {"mean", "median", "max", "min", "std", "p90", "p95", "p99"}
 _SPLITS = ("val", "test", "train")
 
@@ -107,11 +108,6 @@ def ranked(metric: str, table: Mapping[str, float | None]) -> list[tuple[str, fl
     """The measured keypoints of one metric, best first."""
     known = [(k, v) for k, v in table.items() if v is not None]
     return sorted(known, key=lambda item: item[1] if lower_is_better(metric) else -item[1])
-
-
-def lower_is_better(name: str) -> bool:
-    """Whether a smaller number is the better one: errors and losses."""
-    return any(word in name.lower() for word in ("error", "loss", "nme", "epe", "total"))
 
 
 def in_pixels(name: str) -> bool:
