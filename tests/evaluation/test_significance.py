@@ -99,8 +99,8 @@ def called(groups: list[Group], seed: int, resamples: int, metrics: tuple[str, .
 def test_equal_systems_are_called_different_in_one_of_twenty() -> None:
     """AP and PCK of 200 pairs at the 5 % level: at most 18, the 99 % quantile of so many draws with chance 0.05.
 
-    A rule that is right to the letter gives 10 on average, and more than 10 in four of ten such tests. Of 800 pairs
-    with 1,000 resamples each 5.9 % were called different by AP and 6.4 % by PCK: a little too many.
+    A rule that is right to the letter gives 10 on average, and more than 10 in four of ten such tests. Of 1,600 pairs
+    with 1,000 resamples each 5.1 % were called different by AP (standard error 0.5 %), of 20,000 pairs 5.0 % by PCK.
     """
     assert scipy.stats.binom.ppf(0.99, 200, 0.05) == 18
     wrong = np.array([called(pair(seed), seed, 150) for seed in range(200)])
@@ -277,8 +277,11 @@ def test_the_spread_of_groups_is_the_written_rule() -> None:
     under = [
         np.array([[np.repeat(s.ratios.top[:, 0], row).mean() for row in counts] for s in g.systems]) for g in groups
     ]
-    images = np.var(under[0].mean(0) - under[1].mean(0), ddof=1)
-    variance, loose = images, images**2 / 79
+    tops = [np.array([s.ratios.top[:, 0] for s in g.systems]) for g in groups]
+    without = np.array([np.subtract(*(np.delete(top, i, 1).mean() for top in tops)) for i in range(80)])
+    images = max(np.var(under[0].mean(0) - under[1].mean(0), ddof=1), np.var(without) * 79)
+    kurtosis = max(0.0, scipy.stats.kurtosis(without))
+    variance, loose = images, images**2 * (2 / 79 + kurtosis / 80) / 2
     for values, group in zip(under, groups, strict=True):
         between = np.var([s.ratios.top.mean() for s in group.systems], ddof=1)
         own = sum(np.var(run - values.mean(0), ddof=1) for run in values) / 2
@@ -353,12 +356,13 @@ def test_verdict_interval_and_corrected_p_never_disagree(correction: str) -> Non
 
 
 def test_more_comparisons_find_less() -> None:
-    """Twenty equal systems: 190 comparisons, of which uncorrected some ten are called different, corrected none."""
-    rng = np.random.default_rng(9)
-    systems = by_ratio(*rng.normal(0, 1, (20, 80)))
-    plain, holms = (compare_all(systems, ("metric",), 200, 0, correction=c) for c in ("none", "holm"))
-    assert sum(c.verdict != NEITHER for c in plain) > 0
-    assert [c for c in holms if c.verdict != NEITHER] == []
+    """Thrice twenty equal systems: 190 comparisons each, some ten called different uncorrected, corrected none."""
+    once, holms = 0, 0
+    for seed in range(9, 12):
+        systems = by_ratio(*np.random.default_rng(seed).normal(0, 1, (20, 80)))
+        once += sum(c.verdict != NEITHER for c in compare_all(systems, ("metric",), 200, 0, correction="none"))
+        holms += sum(c.verdict != NEITHER for c in compare_all(systems, ("metric",), 200, 0, correction="holm"))
+    assert once > 0 and holms == 0
 
 
 def test_a_clear_difference_stays_clear_among_many() -> None:

@@ -115,7 +115,7 @@ def student(
     half = math.nan
     if degrees_of_freedom > 0 and math.isfinite(standard_error):
         half = float(stdtrit(degrees_of_freedom, (1 + level) / 2)) * standard_error
-    method = "Student's t with bootstrap standard error"
+    method = "Student's t with resampled standard error"
     ends = estimate - half, estimate + half
     return Interval(estimate, *ends, standard_error, resamples, level, method, degrees_of_freedom)
 
@@ -125,7 +125,7 @@ class Sample:
     """The metrics of a group's systems on the test set and on draws like it; the same draws for all groups.
 
     Attributes:
-        names: N metrics. estimates: (n, N). resampled: (n, R, N). parts: (n, J, N), J may be 0.
+        names: N metrics. estimates: (n, N). resampled: (n, R, N). parts: (n, J, N).
     """
 
     group: Group
@@ -147,20 +147,15 @@ def draw(
     resamples: int = 1000,
     seed: int = 0,
     workers: int = 1,
-    parts: bool = True,
 ) -> list[Sample]:
-    """Each group's metrics under one and the same set of resamples, so that differences are paired.
-
-    Args:
-        parts: leave parts of the images out in turn as well, which intervals of single systems need and differences
-            do not.
+    """Each group's metrics under one and the same set of resamples, and with parts left out, so all is paired.
 
     Raises:
         UserError: a metric that a system does not have, no images, or too few resamples.
     """
     images = groups[0].systems[0].images
-    counts = np.concatenate([np.ones((1, images), np.int32), weights(images, resamples, seed)])
-    counts = np.concatenate([counts, left_out(images, seed)]) if parts else counts
+    once = np.ones((1, images), np.int32)
+    counts = np.concatenate([once, weights(images, resamples, seed), left_out(images, seed)])
     samples = []
     for group in groups:
         found = np.stack([system.outputs.under(counts, names, workers) for system in group.systems])

@@ -94,7 +94,7 @@ def compare_all(
     groups = as_groups(systems)
     if len(groups) < 2:
         raise UserError(f"a comparison needs at least two systems; found {len(groups)}")
-    samples = draw(groups, metrics, resamples, seed, workers, parts=False)
+    samples = draw(groups, metrics, resamples, seed, workers)
     return compare_samples(samples, permutations, seed, level, correction, lower, workers)
 
 
