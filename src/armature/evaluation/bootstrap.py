@@ -155,7 +155,7 @@ def draw(
     """
     images = groups[0].systems[0].images
     once = np.ones((1, images), np.int32)
-    counts = np.concatenate([once, weights(images, resamples, seed), left_out(images, seed)])
+    counts = np.concatenate([whole, weights(images, resamples, seed), left_out(images, seed)])
     samples = []
     for group in groups:
         found = np.stack([system.outputs.under(counts, names, workers) for system in group.systems])
