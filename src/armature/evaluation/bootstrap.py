@@ -154,7 +154,7 @@ def draw(
         UserError: a metric that a system does not have, no images, or too few resamples.
     """
     images = groups[0].systems[0].images
-    once = np.ones((1, images), np.int32)
+    whole = np.ones((1, images), np.int32)
     counts = np.concatenate([whole, weights(images, resamples, seed), left_out(images, seed)])
     samples = []
     for group in groups:
