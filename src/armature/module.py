@@ -121,7 +121,8 @@ class PoseModule(pl.LightningModule):
         """People in source pixels, for every architecture."""
         given = batch.proposals if batch.proposals is not None or not self.proposals else self.proposals(batch)
         people = self.find(batch.images, given)
-        return [found.transform(matrix) for found, matrix in zip(people, batch.to_source, strict=True)]
+        with _exactly(batch.images):  # a product of matrices under autocast would round places to half a pixel
+            return [found.transform(matrix) for found, matrix in zip(people, batch.to_source, strict=True)]
 
     def find(self, images: Tensor, given: Instances | None = None) -> list[Poses]:
         """People on the canvas. ``given``: where a second stage is to look; None: where the first one says."""

@@ -32,13 +32,15 @@ class KeepResolution(KeypointDataset):
     def __getitem__(self, draw: Draw | int) -> Sample:
         epoch, index = (0, draw) if isinstance(draw, int) else draw
         image, record = self.source.read(index, epoch)
-        canvas, matrix = self._place(record.size)
+        canvas, matrix = place(record.size, self.divisor)
         people = map_record(record, matrix, canvas, self.source.skeleton)
         picture = warp(image, matrix, canvas, self.fill)
         to_source = np.asarray(np.linalg.inv(matrix), np.float64)
         return Sample(picture, people, ignored(record, matrix, canvas), to_source, record.image_id)
 
-    def _place(self, size: Size) -> tuple[Size, Matrix]:
-        height, width = ((side | (self.divisor - 1)) + 1 for side in size)
-        # Whole pixels, so that nothing is interpolated.
-        return (height, width), translation(width // 2 - size[1] // 2, height // 2 - size[0] // 2)
+
+def place(size: Size, divisor: int) -> tuple[Size, Matrix]:
+    """The canvas of a picture of (H, W), and the matrix that puts it in the middle."""
+    height, width = ((side | (divisor - 1)) + 1 for side in size)
+    # Whole pixels, so that nothing is interpolated.
+    return (height, width), translation(width // 2 - size[1] // 2, height // 2 - size[0] // 2)

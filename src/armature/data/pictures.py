@@ -38,12 +38,21 @@ def read_picture(path: str | Path) -> Picture:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise DataError(f"{path}: {_why(error)}") from error
+    return decode_picture(data, path)
+
+
+def decode_picture(data: NDArray[np.uint8], name: str | Path) -> Picture:
+    """The picture in the bytes of a file as RGB (H, W, 3), as ``read_picture`` gives it.
+
+    Raises:
+        DataError: empty, no picture, or incomplete; names the file by ``name``.
+    """
     if not _complete(data[:4].tobytes(), data[-12:].tobytes()):
         # OpenCV paints what is missing of a truncated picture grey and says nothing; Pillow refuses.
-        return _read_carefully(path, data)
+        return _read_carefully(name, data)
     # OpenCV answers None for what it does not know (or raises, for nothing at all).
     picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
-    return _read_carefully(path, data) if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+    return _read_carefully(name, data) if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
 
 
 def _complete(head: bytes, tail: bytes) -> bool:

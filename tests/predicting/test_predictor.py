@@ -1,0 +1,97 @@
+"""What a predictor says is what evaluation judges, whatever the pictures come as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import armature
+from armature import conclusion, restoring
+from armature.errors import ConfigError, DataError
+from armature.evaluation.results import Predictions
+from armature.predicting.predictor import Predictor
+
+MakeRun = Callable[..., Path]
+TINY = ["centernet_tiny", "openpose_tiny", "keypoint_rcnn_tiny", "posted_tiny", "yolo_pose_tiny"]
+
+
+def rows(predictions: Predictions) -> list[list[float]]:
+    """Image, score, keypoints, their scores and box of everybody, in an order of their own."""
+    parts = zip(
+        predictions.image_ids,
+        predictions.scores,
+        predictions.keypoints,
+        predictions.keypoint_scores,
+        predictions.boxes,
+        strict=True,
+    )
+    return sorted([float(i), float(s), *k.ravel(), *ks, *b] for i, s, k, ks, b in parts)
+
+
+def judged_and_predicted(run: Path, **overrides: Any) -> tuple[Predictions, Predictions]:
+    """The same pictures through ``evaluate``'s way and through a predictor."""
+    restored = restoring.restore(run, overrides=overrides)
+    data = restored.data()
+    conclusion.judge(restored.module, data, restored.trainer())
+    metric: Any = restored.module.metrics
+    assert data.val is not None
+    found = Predictor.of_run(restored, min_score=0).predict([data.val.read(i)[0] for i in range(len(data.val))])
+    return metric.predictions(), Predictions.from_poses(found, [record.image_id for record in data.val.records])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("architecture", TINY)
+def test_the_answers_are_those_that_are_judged(make_run: MakeRun, architecture: str, precision: str) -> None:
+    judged, predicted = judged_and_predicted(make_run(architecture), **{"trainer.precision": precision})
+    assert len(judged) == len(predicted)
+    if len(judged):
+        np.testing.assert_allclose(rows(predicted), rows(judged), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("overrides", [{"flip_test": True}, {"data.keep_resolution": 32}])
+def test_also_mirrored_and_at_their_own_size(make_run: MakeRun, overrides: dict[str, Any]) -> None:
+    judged, predicted = judged_and_predicted(make_run("centernet_tiny", "+data.keep_resolution=null"), **overrides)
+    assert len(judged) == len(predicted) > 0
+    np.testing.assert_allclose(rows(predicted), rows(judged), rtol=0, atol=1e-6)
+
+
+def test_a_picture_is_the_same_however_it_is_given(make_run: MakeRun, tmp_path: Path) -> None:
+    predictor = armature.load(make_run(), min_score=0.0)
+    picture = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    tensor = torch.from_numpy(picture).permute(2, 0, 1)
+    want = predictor.predict(picture)
+    assert len(want) and want.size == (90, 120)
+    for given in (tmp_path / "picture.png", str(tmp_path / "picture.png"), Image.fromarray(picture), tensor):
+        torch.testing.assert_close(predictor.predict(given).keypoints, want.keypoints, rtol=0, atol=0)
+    torch.testing.assert_close(predictor.predict(tensor / 255).keypoints, want.keypoints, rtol=0, atol=0)
+    several = predictor.predict([picture, picture[:50]])
+    assert [found.size for found in several] == [(90, 120), (50, 120)]
+    assert [found.size for found in predictor.predict(picture[None])] == [(90, 120)]
+
+
+def test_what_is_no_picture_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    predictor = armature.load(make_run())
+    with pytest.raises(DataError, match="float64"):
+        predictor.predict(np.zeros((4, 4, 3)))
+    with pytest.raises(DataError, match="no such file"):
+        predictor.predict(tmp_path / "absent.jpg")
+    with pytest.raises(ConfigError, match="precision=half"):
+        armature.load(make_run(), precision="half")
+
+
+def test_numbers_are_views_and_coco_results_are_pixel_indices(make_run: MakeRun) -> None:
+    found = armature.load(make_run(), min_score=0.0).predict(np.zeros((64, 64, 3), np.uint8))
+    arrays = found.numpy()
+    assert np.shares_memory(arrays.keypoints, found.keypoints.numpy())
+    assert (np.diff(arrays.scores) <= 0).all()
+    row = found.to_coco(image_id=7)[0]
+    assert row["image_id"] == 7 and row["keypoints"][0] == pytest.approx(arrays.keypoints[0, 0, 0] - 0.5, abs=6e-4)
+    assert found.point("nose").shape == (len(found), 3)
