@@ -35,7 +35,15 @@ def scene(number: int, size: tuple[int, int] = SIZE) -> Scene:
     points = middle + rng.uniform(-10, 10, (3, 2))
     box = np.array([[*(points.min(0) - 2), *(points.max(0) + 2)]])
     record = Record(
-        number, "", size, points[None], np.full((1, 3), 2), box, np.array([400.0]), np.zeros(1, bool), np.array([number])
+        number,
+        "",
+        size,
+        points[None],
+        np.full((1, 3), 2),
+        box,
+        np.array([400.0]),
+        np.zeros(1, bool),
+        np.array([number]),
     )
     return Scene(picture(points, size), identity(), on_canvas(record, identity(), size))
 
@@ -63,5 +71,7 @@ class Finder(Subject):
             points = np.stack([(light * x[None, :, None]).sum((0, 1)), (light * y[:, None, None]).sum((0, 1))], -1)
             points = points / mass[:, None] + self.error
             box = np.concatenate([points.min(0), points.max(0)])[None]
-            found.append(Poses(*(torch.from_numpy(v).float() for v in (points[None], np.ones((1, 3)), box, np.ones(1)))))
+            found.append(
+                Poses(*(torch.from_numpy(v).float() for v in (points[None], np.ones((1, 3)), box, np.ones(1))))
+            )
         return found

@@ -102,7 +102,9 @@ def test_an_offset_shows_as_twice_itself_in_a_mirror_and_not_at_all_in_a_shift()
 
 def test_left_and_right_come_back_from_the_mirror() -> None:
     skeleton = make("pair", ["left_ear", "right_ear"])
-    people = Poses(torch.tensor([[[10.0, 5.0], [30.0, 6.0]]]), torch.tensor([[0.9, 0.8]]), torch.zeros(1, 4), torch.ones(1))
+    people = Poses(
+        torch.tensor([[[10.0, 5.0], [30.0, 6.0]]]), torch.tensor([[0.9, 0.8]]), torch.zeros(1, 4), torch.ones(1)
+    )
     back = mapped_back(people, View("flip", 1, mirror((40, 100))), skeleton)
     torch.testing.assert_close(back.keypoints[0], torch.tensor([[70.0, 6.0], [90.0, 5.0]]))
     torch.testing.assert_close(back.keypoint_scores[0], torch.tensor([0.8, 0.9]))
@@ -195,7 +197,9 @@ def test_a_picture_of_a_view_does_not_depend_on_what_was_shown_before() -> None:
 def test_scenes_come_letterboxed_with_their_people() -> None:
     from armature.data.synthetic import Synthetic
 
-    source = Synthetic(make("pair", ["left_ear", "right_ear"], edges=[("left_ear", "right_ear")]), 3, (64, 48), vary=False)
+    source = Synthetic(
+        make("pair", ["left_ear", "right_ear"], edges=[("left_ear", "right_ear")]), 3, (64, 48), vary=False
+    )
     found = scenes(source, (96, 96), 2)
     assert len(found) == 2 and found[0].record.size == (96, 96)
     record = source.records[0]

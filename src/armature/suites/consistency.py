@@ -58,8 +58,8 @@ class Moves:
         parts = []
         for kind, (top, bottom) in columns.items():
             named = [kind, *(f"{kind}/{name}" for name in names)]
-            top, bottom = (np.column_stack([rows.sum(1), rows]).astype(np.float64) for rows in (top, bottom))
-            parts.append(Ratios.by_image(named, self.image, self.images, top, bottom))
+            sums = [np.column_stack([rows.sum(1), rows]).astype(np.float64) for rows in (top, bottom)]
+            parts.append(Ratios.by_image(named, self.image, self.images, *sums))
         return Ratios.join(parts)
 
 
@@ -108,21 +108,32 @@ def _extent(points: NDArray[np.float64], on: NDArray[np.bool_]) -> NDArray[np.fl
     return np.maximum(np.where(np.isfinite(high - low), high - low, 0.0).max(1), 1.0)
 
 
-def _pairs(
+def pairing(
     points: NDArray[np.float64], others: NDArray[np.float64], size: NDArray[np.float64], on: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """(N, K, 2) where each person is among the others, one to one, the nearest pairs first; NaN for the lost."""
-    found = np.full_like(points, np.nan)
+) -> NDArray[np.int64]:
+    """(N,) which of the others (M, K, 2) each person (N, K, 2) is, one to one, the nearest pairs first; -1 for none.
+
+    Near is the median over the keypoints that are ``on`` (N, K), as a share of the person's ``size`` (N,).
+    """
+    found = np.full(len(points), -1)
     if not len(points) or not len(others):
         return found
     away = np.linalg.norm(points[:, None] - others[None], axis=-1)  # (N, M, K)
     away = np.nanmedian(np.where(on[:, None], away, np.nan), axis=-1) / size[:, None]
-    for flat in np.argsort(away, axis=None, kind="stable"):
-        i, j = np.unravel_index(flat, away.shape)
+    for _ in range(min(away.shape)):
+        i, j = np.unravel_index(int(np.nanargmin(away)), away.shape)
         if not away[i, j] <= LOST:
             break
-        if np.isfinite(away[i, j]):
-            found[i] = others[j]
-            away = away.copy()
-            away[i], away[:, j] = np.inf, np.inf
+        found[i] = j
+        away[i], away[:, j] = np.inf, np.inf
+    return found
+
+
+def _pairs(
+    points: NDArray[np.float64], others: NDArray[np.float64], size: NDArray[np.float64], on: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """(N, K, 2) where each person is among the others; NaN for the lost."""
+    chosen = pairing(points, others, size, on)
+    found = np.full_like(points, np.nan)
+    found[chosen >= 0] = others[chosen[chosen >= 0]]
     return found

@@ -37,6 +37,24 @@ def equivariance(
     return strips
 
 
+def kinds(
+    scenes: Sequence[Scene],
+    views: Sequence[View],
+    found: Sequence[Sequence[Poses]],
+    skeleton: Skeleton,
+    seed: int,
+    across: int = 7,
+) -> list[tuple[str, Picture]]:
+    """One sheet a scene: all of these views in rows of ``across``, each with who was found in it."""
+    sheets = []
+    for row, scene in enumerate(scenes):
+        pictures = [strip(scene, view, found[i][row], skeleton, seed) for i, view in enumerate(views)]
+        rows = [beside(pictures[i : i + across]) for i in range(0, len(pictures), across)]
+        names = ", ".join(view.kind.replace("_", " ") for view in views)
+        sheets.append((f"image {scene.record.image_id}: {names}", below(rows)))
+    return sheets
+
+
 def spread(views: Sequence[View]) -> list[View]:
     """The strongest view of each kind, then more, up to ``COLUMNS``."""
     kinds = list(dict.fromkeys(view.kind for view in views))
