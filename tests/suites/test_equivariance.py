@@ -113,7 +113,7 @@ def test_left_and_right_come_back_from_the_mirror() -> None:
 def test_who_is_not_found_again_has_jumped() -> None:
     class Blind(dots.Finder):
         def find(self, pictures):  # type: ignore[no-untyped-def]
-            return [p for p in super().find([np.full_like(image, 100) for image in pictures])]
+            return super().find([np.full_like(image, 100) for image in pictures])
 
     base = look(dots.Finder(), SCENES, PLAIN, 0)
     lost = moves(base, look(Blind(), SCENES, PLAIN, 0), RECORDS, PLAIN)

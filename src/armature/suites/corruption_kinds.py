@@ -3,8 +3,8 @@
 Names and, where a number is not marked as ours, strengths: Hendrycks & Dietterich, *Benchmarking Neural Network
 Robustness to Common Corruptions and Perturbations* (ICLR 2019), made for pictures of 224 px; Michaelis et al.,
 *Benchmarking Robustness in Object Detection* (2019), judge COCO by them. Lengths in px are for a shorter side of 224,
-and scale with the canvas. Snow, fog and motion blur are drawn in our own way: figures compare within this project, and with
-others only roughly. The two kinds of occlusion are not among theirs.
+and scale with the canvas. Snow, fog and motion blur are drawn in our own way: figures compare within this project,
+and with others only roughly. The two kinds of occlusion are not among theirs.
 
 A kind takes a picture (H, W, 3) uint8, its people, a strength 1 to 5 and random numbers; it returns another picture.
 """

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from armature.errors import ConfigError, DataError
+from armature.evaluation.bootstrap import Interval
 from armature.structures import Poses
 from armature.suites import strips
 from armature.suites.accuracy import accuracy, judge_of, usable
@@ -102,7 +103,8 @@ class Corruptions:
         examples: list[list[Poses]],
     ) -> Result:
         clean = values["clean", 0.0]
-        numbers, curves = {}, []
+        numbers: dict[str, Interval] = {}
+        curves = []
         for kind in (*self.kinds, *self.occlusions):
             own = [values[kind, float(s)] for s in self.strengths]
             numbers |= self._three(kind, clean, mean(own), draws)
@@ -116,11 +118,11 @@ class Corruptions:
         )
         result.curves = curves
         drawn = [v for v in views if v.strength in (0.0, float(max(self.strengths)))]
-        pictures = [[e for v, e in zip(views, examples, strict=True) if v is view][0] for view in drawn]
+        pictures = [next(e for v, e in zip(views, examples, strict=True) if v is view) for view in drawn]
         result.pictures = strips.kinds(scenes[: self.shown], drawn, pictures, subject.skeleton, self.seed)
         return result
 
-    def _three(self, kind: str, clean: Values, corrupted: Values, draws: Draws) -> dict:
+    def _three(self, kind: str, clean: Values, corrupted: Values, draws: Draws) -> dict[str, Interval]:
         """mPC, rPC and drop, of one kind or of all."""
         end = f"/{kind}" if kind else ""
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -25,7 +25,7 @@ def equivariance(
     skeleton: Skeleton,
     seed: int,
 ) -> list[tuple[str, Picture]]:
-    """One strip a scene: the unchanged picture and a few views, each with who was found in it, as the network saw it."""
+    """One strip a scene: the unchanged picture and a few views, each with who was found in it."""
     chosen = spread(views)
     strips = []
     for row, scene in enumerate(scenes):
