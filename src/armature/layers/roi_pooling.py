@@ -55,6 +55,19 @@ class PyramidPooling(nn.Module):
             order.append(here)
         return torch.cat(out)[torch.cat(order).argsort()]
 
+    def fixed(
+        self, levels: Sequence[Tensor], boxes: Float[Tensor, "N 4"], images: Int[Tensor, " N"]
+    ) -> Float[Tensor, "N C window window"]:
+        """The same for exported graphs: always torchvision's operator, which graphs have."""
+        chosen = self._levels(boxes)
+        windows = torch.cat([images[:, None].to(boxes), boxes], 1).float()
+        out = boxes.new_zeros(boxes.shape[0], levels[0].shape[1], self.window, self.window)
+        for i, stride in enumerate(self.strides):
+            here = (chosen == i).nonzero()[:, 0]
+            how = (self.window, 1 / stride, self.samples, self.aligned)
+            out = out.index_put((here,), roi_align(levels[i].float(), windows[here], *how))
+        return out
+
     def _pooled(self, level: Tensor, boxes: Tensor, images: Tensor, stride: int) -> Tensor:
         """In float32 also where the features are not: coordinates must not be rounded to eight bits."""
         how = (self.window, 1 / stride, self.samples, self.aligned)

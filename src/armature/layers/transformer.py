@@ -52,7 +52,7 @@ class Transformer(nn.Module):
         for layer in self.encoder:
             tokens = layer(tokens, positions)
         keys = tokens + positions
-        answer = queries.new_zeros(1).expand(len(tokens), *queries.shape)
+        answer = queries.new_zeros(1).expand(tokens.shape[0], *queries.shape)
         said = []
         for layer in self.decoder:
             answer = layer(answer, queries, tokens, keys)

@@ -76,7 +76,7 @@ def centroids(
     y = (cells // width)[..., None] + near.repeat_interleave(window)
     x = (cells % width)[..., None] + near.repeat(window)
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    image = torch.arange(len(scores), device=scores.device)[:, None, None, None]
+    image = torch.arange(scores.shape[0], device=scores.device)[:, None, None, None]
     channel = torch.arange(scores.shape[1], device=scores.device)[:, None, None]
     around = scores[image, channel, y.clamp(0, height - 1), x.clamp(0, width - 1)].float()
     weight = (around.sigmoid() if logits else around).square() * inside

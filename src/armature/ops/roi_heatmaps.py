@@ -197,10 +197,10 @@ def _kernel(start: Tensor, cells: int, pixels: Tensor, span: int) -> tuple[Tenso
     index = torch.minimum(first[:, None] + torch.arange(most, device=start.device), last[:, None])
     offset = (index + 0.5) * step[:, None] + (0.5 - start)[:, None]
     away = (offset[:, :, None] - torch.arange(span + 3, device=start.device)).abs_()
-    return _cubic(away), index.masked_fill_((last < first)[:, None], -1)
+    return cubic_kernel(away), index.masked_fill_((last < first)[:, None], -1)
 
 
-def _cubic(t: Tensor) -> Tensor:
+def cubic_kernel(t: Tensor) -> Tensor:
     """The cubic convolution kernel (Keys 1981) at distances t >= 0, in cells; writes over t.
 
     As powers of what is left to two cells and to one, u = max(2 - t, 0) and v = max(1 - t, 0): no case is told apart.

@@ -6,11 +6,13 @@ Everything inside is in cells of the centres' maps but what concerns the joints'
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from armature.ops.fixed_people import FixedPeople, every_peak
 from armature.ops.gaussians import Radius, box_radius, splat
 from armature.ops.grids import cell_corner, cells_inside, corners, flat_cell, ignored_cells, owners, stride_of
 from armature.ops.peaks import centroids, listed_peaks
@@ -162,34 +164,36 @@ class CenterNetCodec:
 
         Of several stages the last one speaks. Numbers become float32 where they are picked, not map by map.
         """
+        found = self._people(outputs, canvas[2], listed_peaks)
+        keep = found.scores > self.min_score
+        return [Poses(*(values[b][keep[b]] for values in found)) for b in range(canvas[0])]
+
+    def fixed(self, outputs: Outputs, size: tuple[int, int]) -> FixedPeople:
+        """The people of ``decode`` on a canvas of ``size`` (H, W), in ``max_people`` slots an image."""
+        found = self._people(outputs, size[1], every_peak)
+        return found.best(found.scores > self.min_score, self.max_people)
+
+    def _people(self, outputs: Outputs, canvas_width: int, peaks: Callable[..., Any]) -> FixedPeople:
+        """Everybody at a peak of the centres, canvas px; ``peaks``: maps, count, floor -> values and cells."""
         outputs = _last_stage(outputs)
         width = outputs["center"].shape[-1]
-        stride = stride_of(canvas[2], width)
-        logits, cells = listed_peaks(outputs["center"].float(), self.max_people, _logit(self.min_score))
+        stride = stride_of(canvas_width, width)
+        logits, cells = peaks(outputs["center"].float(), self.max_people, _logit(self.min_score))
         scores, cells = logits[:, 0].sigmoid(), cells[:, 0]
         corner, at = cell_corner(cells, width), _places(cells, width)
         half = outputs["size"][at].float().clamp(min=0) / 2
         centre = corner + outputs["offset"][at].float()
         boxes = torch.cat([centre - half, centre + half], -1)
         joints = corner[:, :, None] + outputs["joints"][at].float()
-        finer = stride / stride_of(canvas[2], outputs["heatmaps"].shape[-1])
-        joints, joint_scores = self._snap(joints, boxes, outputs, finer)
+        finer = stride / stride_of(canvas_width, outputs["heatmaps"].shape[-1])
+        joints, joint_scores = self._snap(joints, boxes, outputs, finer, peaks)
         if self.score == "center*joints":
             scores = scores * joint_scores.mean(-1)
-        people = []
-        for b in range(canvas[0]):
-            keep = scores[b] > self.min_score
-            people.append(
-                Poses(
-                    joints[b][keep] * stride + self.shift,
-                    joint_scores[b][keep],
-                    boxes[b][keep] * stride,
-                    scores[b][keep],
-                )
-            )
-        return people
+        return FixedPeople(joints * stride + self.shift, joint_scores, boxes * stride, scores)
 
-    def _snap(self, joints: Tensor, boxes: Tensor, outputs: Outputs, finer: float) -> tuple[Tensor, Tensor]:
+    def _snap(
+        self, joints: Tensor, boxes: Tensor, outputs: Outputs, finer: float, peaks: Callable[..., Any]
+    ) -> tuple[Tensor, Tensor]:
         """Each regressed joint moved to the nearest peak of its heatmap, where that is strong, near and in the box.
 
         ``finer``: cells of the heatmaps in one of the centres' maps, across or down.
@@ -197,11 +201,11 @@ class CenterNetCodec:
         whether it is in the box.
         """
         heat = outputs["heatmaps"]
-        logits, cells = listed_peaks(heat.float(), self.max_joints, _logit(self.snap_score))
+        logits, cells = peaks(heat.float(), self.max_joints, _logit(self.snap_score))
         scores = logits.sigmoid()
         # A weak peak is put outside every box. From here on (B K P N): vectorised along the people, the longest axis.
-        peaks = (self._within_cells(outputs, cells) / finer).where(scores[..., None] > self.snap_score, torch.inf)
-        px, py = (v[..., None] for v in peaks.unbind(-1))
+        found = (self._within_cells(outputs, cells) / finer).where(scores[..., None] > self.snap_score, torch.inf)
+        px, py = (v[..., None] for v in found.unbind(-1))
         jx, jy = joints.permute(3, 0, 2, 1).contiguous()[:, :, :, None]
         x1, y1, x2, y2 = boxes.permute(2, 0, 1).contiguous()[:, :, None, None]
         outside = torch.maximum(torch.maximum(x1 - px, px - x2), torch.maximum(y1 - py, py - y2)).clamp_(min=0)
@@ -209,7 +213,7 @@ class CenterNetCodec:
         nearest = squared.min(2)
         reach = self.snap_distance * torch.maximum(x2 - x1, y2 - y1)[:, 0]
         snapped = (nearest.values.sqrt() <= reach).mT
-        to = peaks.gather(2, nearest.indices[..., None].expand(-1, -1, -1, 2)).transpose(1, 2)
+        to = found.gather(2, nearest.indices[..., None].expand(-1, -1, -1, 2)).transpose(1, 2)
         moved = torch.where(snapped[..., None], to, joints)
         return moved, torch.where(snapped, scores.gather(2, nearest.indices).mT, _score_at(heat, joints * finer))
 
@@ -281,14 +285,14 @@ def _score_at(heat: Tensor, joints: Tensor) -> Tensor:
     """(B N K): each joint's own heatmap (logits) where the joint lies, as a probability."""
     height, width = heat.shape[-2:]
     x, y = joints.floor().long().unbind(-1)
-    image = torch.arange(len(heat), device=heat.device)[:, None, None]
+    image = torch.arange(heat.shape[0], device=heat.device)[:, None, None]
     channel = torch.arange(heat.shape[1], device=heat.device)
     return heat[image, channel, y.clamp(0, height - 1), x.clamp(0, width - 1)].float().sigmoid()
 
 
 def _places(cells: Tensor, width: int) -> tuple[Any, ...]:
     """The index that picks flat cells (B n) out of dense maps (B *c h w) as (B n *c), without copying a whole map."""
-    image = torch.arange(len(cells), device=cells.device)[:, None]
+    image = torch.arange(cells.shape[0], device=cells.device)[:, None]
     return image, ..., cells // width, cells % width
 
 

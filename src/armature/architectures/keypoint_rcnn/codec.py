@@ -13,6 +13,8 @@ from torchvision.ops import batched_nms
 from armature.architectures.keypoint_rcnn.model import REGION_SCALE
 from armature.errors import ConfigError
 from armature.ops.anchors import to_deltas
+from armature.ops.fixed_people import EMPTY, FixedPeople, on_some, survivors
+from armature.ops.fixed_roi_peaks import fixed_heatmap_peaks
 from armature.ops.matching import NOBODY, balanced, covered, overlaps, owners_by_overlap
 from armature.ops.overlaps import mirrored, twins
 from armature.ops.roi_heatmaps import heatmap_peaks
@@ -175,6 +177,22 @@ class KeypointRCNNCodec:
         fields = (v.split(counts) for v in (points + self.shift, peaks, boxes[kept], scores[kept]))
         return [Poses(*person) for person in zip(*fields, strict=True)]
 
+    def fixed(self, outputs: Outputs, size: tuple[int, int]) -> FixedPeople:
+        """The people of ``decode`` on a canvas of ``size`` (H, W), in the slots of ``KeypointRCNN.fixed``."""
+        boxes, maps = outputs["detections"].float(), outputs["keypoints"].float()
+        there = outputs["window_images"] >= 0
+        points, peaks, likely = on_some(there, _peaks, maps, outputs["windows"].float()).values()
+        scores = outputs["detection_scores"].float().sigmoid().where(there, EMPTY)
+        batch = outputs["objectness"].shape[0]
+        kept = survivors(boxes.unflatten(0, (batch, -1)), scores.unflatten(0, (batch, -1)), self.overlap)
+        if self.score == "box*keypoints":
+            scores = (scores * likely.mean(1)).where(scores >= 0, EMPTY)
+        if self.keypoint_score == "probability":
+            peaks = likely
+        slots = (v.unflatten(0, (batch, -1)) for v in (points + self.shift, peaks, boxes, scores))
+        found = FixedPeople(*slots)
+        return found.best(kept & (found.scores >= 0), self.max_people)
+
     # ------------------------------------------------------------------ mirrored images, ceilings
 
     def unflip(self, outputs: Outputs, flipped: Outputs) -> Outputs:
@@ -232,6 +250,12 @@ def _moved(
     unit = boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
     deltas = to_deltas(to.where(learned, unit), boxes.where(learned, unit), scale)
     return Target(torch.where(learned, deltas, said), sample[..., None].float())
+
+
+def _peaks(maps: Tensor, windows: Tensor) -> dict[str, Tensor]:
+    points, peaks = fixed_heatmap_peaks(maps, windows)
+    likely = (peaks - maps.flatten(2).logsumexp(2)).exp().clamp(max=1)
+    return {"points": points, "peaks": peaks, "likely": likely}
 
 
 def _cells(points: Tensor, windows: Tensor, cells: int) -> tuple[Float[Tensor, "P K 2"], Bool[Tensor, "P K"]]:

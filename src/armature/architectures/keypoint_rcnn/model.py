@@ -17,6 +17,7 @@ from armature.errors import ConfigError
 from armature.layers.freezing import freeze_levels, freeze_norms
 from armature.layers.roi_pooling import PyramidPooling
 from armature.ops.anchors import clipped, from_deltas
+from armature.ops.fixed_people import EMPTY, best_first, on_some, pick, survivors
 from armature.structures import Instances, Outputs, Skeleton
 
 #: Deltas of regions are learned this many times larger than they are (dx, dy, dw, dh; Girshick's released code).
@@ -137,6 +138,46 @@ class KeypointRCNN(nn.Module):
             "keypoints": self.keypoint_head(self.keypoint_pooling(levels, windows[image, place], image)),
         }
 
+    def fixed(self, images: Float[Tensor, "B 3 H W"]) -> Outputs:
+        """What ``forward`` says of whom it finds, in shapes that do not depend on how many: for exported graphs.
+
+        Windows are ``detection.most`` slots of every image, image by image; those of image -1 stand for nobody.
+        """
+        canvas = (images.shape[-2], images.shape[-1])
+        images = self._continued(images)
+        levels = self.neck(self.backbone(images))
+        said = self.proposals(levels, (images.shape[-2], images.shape[-1]))
+        regions = self.proposals.fixed(said, canvas)
+        batch, count = regions.valid.shape
+        image = torch.arange(batch, device=images.device)
+        pooled = self.box_pooling.fixed(levels, regions.boxes.flatten(0, 1), image.repeat_interleave(count))
+        logits, deltas = (v.unflatten(0, (batch, count)) for v in self.box_head(pooled))
+        boxes = clipped(from_deltas(deltas, regions.boxes, REGION_SCALE), canvas)
+        logits, boxes, there = self._found(boxes, logits, regions.valid)
+        image = image.repeat_interleave(there.shape[1])
+        logits, boxes, there = logits.flatten(), boxes.flatten(0, 1), there.flatten()
+        maps = on_some(there, lambda b, i: self._maps(levels, b, i), boxes, image)
+        return {
+            "objectness": said.objectness,
+            "windows": boxes,
+            "window_images": image.where(there, -1),
+            "detections": boxes,
+            "detection_scores": logits.where(there, -torch.inf),
+            "canvas": torch.tensor([canvas[1], canvas[0]], device=images.device),
+        } | maps
+
+    def _maps(self, levels: Sequence[Tensor], boxes: Tensor, image: Tensor) -> Outputs:
+        return {"keypoints": self.keypoint_head(self.keypoint_pooling.fixed(levels, boxes, image))}
+
+    def _found(self, boxes: Tensor, logits: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, boxes and whether there is anybody, in the slots of those who are found, best first."""
+        large = (boxes[..., 2:] - boxes[..., :2] >= _SMALLEST).all(-1)
+        candidates = (logits.sigmoid() > self.detection.min_score) & large & valid
+        scores = logits.sigmoid().where(candidates, EMPTY)
+        kept = survivors(boxes, scores, self.detection.overlap) & candidates
+        scores, order = best_first(scores.where(kept, EMPTY), self.detection.most)
+        return pick(logits, order), pick(boxes, order), scores >= 0
+
     def _continued(self, images: Tensor) -> Tensor:
         """The images, continued to the right and below by the mean colour, which normalisation turns into zeros."""
         height, width = images.shape[-2:]
@@ -144,7 +185,7 @@ class KeypointRCNN(nn.Module):
         if not right and not below:
             return images
         mean: Tensor = self.backbone.mean  # type: ignore[assignment]
-        larger = mean.to(images).expand(len(images), -1, height + below, width + right).clone()
+        larger = mean.to(images).expand(images.shape[0], -1, height + below, width + right).clone()
         larger[:, :, :height, :width] = images
         return larger
 

@@ -12,6 +12,7 @@ from torchvision.ops import batched_nms
 
 from armature.errors import ConfigError
 from armature.ops.anchors import cell_anchors, clipped, from_deltas, grid_anchors
+from armature.ops.fixed_people import EMPTY, best_first, pick, survivors
 
 #: Smaller boxes (canvas px) are no proposals.
 _SMALLEST = 1e-3
@@ -80,7 +81,7 @@ class ProposalNetwork(nn.Module):
         for cells, level in zip(self.cells, levels, strict=True):
             hidden = self.hidden(level).relu()
             objectness.append(self.objectness(hidden).permute(0, 2, 3, 1).flatten(1).float())
-            deltas.append(self.deltas(hidden).permute(0, 2, 3, 1).reshape(len(level), -1, 4).float())
+            deltas.append(self.deltas(hidden).permute(0, 2, 3, 1).reshape(level.shape[0], -1, 4).float())
             anchors.append(grid_anchors(cells, (level.shape[-2], level.shape[-1]), canvas))
         counts = [len(a) for a in anchors]
         return Said(torch.cat(objectness, 1), torch.cat(deltas, 1), torch.cat(anchors), counts)
@@ -95,6 +96,18 @@ class ProposalNetwork(nn.Module):
         boxes = clipped(from_deltas(deltas, said.anchors[best]), canvas)
         kept = [self._suppressed(*image, level, after) for image in zip(boxes, scores, strict=True)]
         return padded(kept)
+
+    @torch.no_grad()
+    def fixed(self, said: Said, canvas: tuple[int, int]) -> Regions:
+        """``propose`` without people given, in equally many slots of every image: for exported graphs."""
+        best, level = self._best(said, self.before[1])
+        deltas = pick(said.deltas, best)
+        boxes = clipped(from_deltas(deltas, said.anchors[best]), canvas)
+        large = (boxes[..., 2:] - boxes[..., :2] >= _SMALLEST).all(-1)
+        scores = said.objectness.gather(1, best).sigmoid().where(large, EMPTY)
+        kept = survivors(boxes, scores, self.overlap, level) & large
+        scores, order = best_first(scores.where(kept, EMPTY), self.after[1])
+        return Regions(pick(boxes, order), scores >= 0)
 
     def _best(self, said: Said, before: int) -> tuple[Tensor, Tensor]:
         """Anchors of the best objectness on each level (B n), and the levels (n)."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from armature.architectures.openpose.parts import Limbs, make_parts
 from armature.errors import ConfigError
+from armature.ops.fixed_people import FixedPeople
 from armature.ops.grids import stride_of
 from armature.ops.part_assembly import Crowd, Decoder
 from armature.ops.part_maps import Overlap, limb_fields, part_maps, unsupervised
@@ -131,6 +132,16 @@ class OpenPoseCodec:
             self.field_offset,
         )
         return [Poses(*(v.to(heat.device) for v in each)) for each in self._people(peaks, crowd, stride, canvas[0])]
+
+    def fixed(self, outputs: Outputs, size: tuple[int, int]) -> FixedPeople:
+        """Refuses: a graph can hold the network, not what this decoder does.
+
+        Raises:
+            ConfigError: always; says why.
+        """
+        raise ConfigError(
+            "its people are put together limb by limb, a search whose next step depends on what the last one found"
+        )
 
     def _people(self, peaks: Peaks, crowd: Crowd, stride: float, images: int) -> Iterator[tuple[Tensor, ...]]:
         """Keypoints, their scores, boxes and scores of the people of every image."""

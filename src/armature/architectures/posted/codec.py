@@ -10,8 +10,9 @@ from torch import Tensor
 
 from armature.architectures.posted import crops, matching
 from armature.architectures.posted.anchors import detector_targets
-from armature.architectures.posted.people import distinct
+from armature.architectures.posted.people import distinct, distinct_slots
 from armature.errors import ConfigError
+from armature.ops.fixed_people import EMPTY, FixedPeople
 from armature.ops.overlaps import mirrored, paired_overlap, twins
 from armature.skeletons import sigmas_or_default
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
@@ -169,6 +170,29 @@ class PoseTEDCodec:
             kept = mine[distinct(points[mine], boxes[mine], self.sigmas, self.oks_nms)][: self.max_people]
             people.append(Poses(points[kept], scores[kept], boxes[kept], total[kept]))
         return people
+
+    def fixed(self, outputs: Outputs, size: tuple[int, int]) -> FixedPeople:
+        """The people of ``decode``, in as many slots as the model has crops of an image.
+
+        Raises:
+            ConfigError: queries that are not bound to keypoints.
+        """
+        if "types" in outputs:
+            raise ConfigError(
+                "its queries are matched to keypoints at the lowest total cost (Hungarian matching), for which graphs "
+                "have no operator"
+            )
+        points, scores = self._resolved(outputs)
+        points = crops.apply(outputs["crops"].float(), points)
+        seen = scores * (scores > self.visible)
+        total = outputs["region_scores"].float() * seen.sum(-1) / (seen > 0).sum(-1).clamp(min=1)
+        total = total.where(outputs["region_images"] >= 0, EMPTY)
+        batch = outputs["objectness"].shape[0]
+        slots = (v.unflatten(0, (batch, -1)) for v in (points, scores, outputs["regions"].float(), total))
+        found = FixedPeople(*slots)
+        found = found.best(found.scores >= 0, found.scores.shape[1])
+        keep = distinct_slots(found.keypoints, found.boxes, self.sigmas, self.oks_nms) & (found.scores >= 0)
+        return found.best(keep, self.max_people)
 
     def _resolved(self, outputs: Outputs) -> tuple[Float[Tensor, "R K 2"], Float[Tensor, "R K"]]:
         """Each keypoint's place in crop units and its score."""

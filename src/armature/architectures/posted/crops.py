@@ -126,19 +126,33 @@ def sample(
     border: Border = "border",
 ) -> Float[Tensor, "R c h w"]:
     """The pictures in crops of images ``which``, bilinear; gradients reach images and crops."""
-    height, width = images.shape[-2:]
-    scale = crops.new_tensor([2 / width, 2 / height])[:, None]
-    # Crop units are (x + 1) / 2 of affine_grid's, canvas px likewise of grid_sample's: both without corners aligned.
-    linear = crops[:, :, :2] / 2
-    shift = crops[:, :, 2:] + linear.sum(-1, keepdim=True)
-    theta = torch.cat([linear, shift], -1) * scale - crops.new_tensor([[0.0, 0, 1], [0, 0, 1]])
-    grid = F.affine_grid(theta, [len(crops), 1, *size], align_corners=False)
+    grid = _grid(crops, images.shape[-2], images.shape[-1], size)
     # All crops of an image in one call: its pixels are not copied for each.
     before = (which[:, None] == which).tril(-1).sum(1)
     side_by_side = grid.new_zeros(len(images), int(before.max()) + 1, *grid.shape[1:])
     side_by_side = side_by_side.index_put((which, before), grid)
     seen = F.grid_sample(images.float(), side_by_side.flatten(1, 2), padding_mode=border, align_corners=False)
     return seen.unflatten(2, (-1, size[0])).movedim(2, 1)[which, before]
+
+
+@_exact
+def sample_slots(
+    images: Float[Tensor, "B c H W"], crops: Float[Tensor, "B*n 2 3"], size: tuple[int, int], border: Border = "border"
+) -> Float[Tensor, "B*n c h w"]:
+    """``sample`` for equally many crops of each image, image by image."""
+    grid = _grid(crops, images.shape[-2], images.shape[-1], size).unflatten(0, (images.shape[0], -1))
+    seen = F.grid_sample(images.float(), grid.flatten(1, 2), padding_mode=border, align_corners=False)
+    return seen.unflatten(2, (-1, size[0])).movedim(2, 1).flatten(0, 1)
+
+
+def _grid(crops: Float[Tensor, "R 2 3"], height: int, width: int, size: tuple[int, int]) -> Float[Tensor, "R h w 2"]:
+    """Where the pixels of crops lie on a canvas, in ``grid_sample``'s frame."""
+    scale = crops.new_tensor([2 / width, 2 / height])[:, None]
+    # Crop units are (x + 1) / 2 of affine_grid's, canvas px likewise of grid_sample's: both without corners aligned.
+    linear = crops[:, :, :2] / 2
+    shift = crops[:, :, 2:] + linear.sum(-1, keepdim=True)
+    theta = torch.cat([linear, shift], -1) * scale - crops.new_tensor([[0.0, 0, 1], [0, 0, 1]])
+    return F.affine_grid(theta, [crops.shape[0], 1, *size], align_corners=False)
 
 
 @_exact

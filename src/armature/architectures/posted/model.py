@@ -15,6 +15,7 @@ from armature.architectures.posted.detection import Detector, External, TrainedD
 from armature.architectures.posted.looking import Look, Source
 from armature.architectures.posted.pose import PoseTransformer, shrunk
 from armature.errors import ConfigError
+from armature.ops.fixed_people import on_some
 from armature.structures import Instances, Outputs
 
 
@@ -109,6 +110,39 @@ class PoseTED(nn.Module):
                 "region_slots": look.slot,
                 "canvas": torch.tensor([canvas[1], canvas[0]], device=images.device),
             }
+        )
+
+    def fixed(self, images: Float[Tensor, "B 3 H W"]) -> Outputs:
+        """``forward`` without people given, in shapes that do not depend on how many are found: for exported graphs.
+
+        Regions are equally many slots of every image, image by image; those of image -1 stand for nobody. Of the
+        decoder's layers the last one speaks.
+
+        Raises:
+            ConfigError: a detector that is no part of the network.
+        """
+        if not hasattr(self.detector, "fixed"):
+            raise ConfigError("its detector is another program: choose the boxes' detector as a part of the network")
+        canvas = (images.shape[-2], images.shape[-1])
+        detected = self.detector(filled_up(images, self.detector.divisor))
+        boxes, scores = (v[:, : self.max_crops] for v in self.detector.fixed(detected))
+        image = torch.arange(images.shape[0], device=images.device).repeat_interleave(boxes.shape[1])
+        boxes, scores = boxes.flatten(0, 1), scores.flatten()
+        there = scores >= 0
+        upright = crops.crops_of(boxes, self.enlarge, self.crop, self.aspect)
+        pictures = crops.sample_slots(images, upright, self.crop, self.border)
+        inner = None
+        if self.refine is not None:
+            inner = self.refine(shrunk(pictures, self.refine.size))
+            pictures = crops.sample_slots(images, crops.compose(upright, inner), self.crop, self.border)
+        said = on_some(there, lambda some: {n: v[-1] for n, v in self.pose(some).items()}, pictures)
+        if inner is not None:
+            said["keypoints"] = crops.apply(inner, said["keypoints"])
+        return (
+            detected
+            | {name: value[None] for name, value in said.items()}
+            | {"crops": upright, "regions": boxes, "region_scores": scores, "region_images": image.where(there, -1)}
+            | {"canvas": torch.tensor([canvas[1], canvas[0]], device=images.device)}
         )
 
     def _look(self, images: Tensor, detected: Outputs, instances: Instances | None, canvas: tuple[int, int]) -> Look:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from armature.architectures.posted.detection import Found
 from armature.errors import ConfigError
+from armature.ops.fixed_people import EMPTY, best_first, pick, survivors
 from armature.ops.suppression import suppress
 from armature.structures import Outputs
 
@@ -94,6 +95,15 @@ class YOLOv4(nn.Module):
             kept = suppress(boxes, each, self.overlap, self.min_score, self.candidates, self.most)
             found.append(Found(boxes[kept], each[kept]))
         return found
+
+    def fixed(self, outputs: Outputs) -> tuple[Float[Tensor, "B n 4"], Float[Tensor, "B n"]]:
+        """The boxes of ``find`` and their scores, in ``most`` slots an image; an empty slot scores ``EMPTY``."""
+        scores = outputs["objectness"].float().sigmoid() * outputs["classes"][..., 0].float().sigmoid()
+        scores, best = best_first(scores, self.candidates)
+        boxes = pick(outputs["boxes"].float(), best)
+        keep = survivors(boxes, scores, self.overlap) & (scores > self.min_score)
+        scores, order = best_first(scores.where(keep, EMPTY), self.most)
+        return pick(boxes, order), scores
 
     def _level(self, level: int, maps: Tensor) -> tuple[Tensor, Tensor]:
         """One level's (B h*w*a 1+C) logits and (B h*w*a 4) boxes, both float32."""

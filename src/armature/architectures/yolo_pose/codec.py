@@ -10,6 +10,7 @@ from torch import Tensor
 
 from armature.architectures.yolo_pose.assignment import TaskAligned
 from armature.errors import ConfigError
+from armature.ops.fixed_people import FixedPeople, best_first, pick, survivors
 from armature.ops.overlaps import paired_overlap
 from armature.ops.suppression import suppress
 from armature.structures import Batch, Instances, Outputs, Poses, Skeleton, Target
@@ -136,6 +137,17 @@ class YOLOPoseCodec:
             visible = outputs["visibility"][b, a].float().sigmoid()
             people.append(Poses(joints, visible, boxes[b, a], scores[b, a]))
         return people
+
+    def fixed(self, outputs: Outputs, size: tuple[int, int]) -> FixedPeople:
+        """The people of ``decode``, in ``max_people`` slots an image."""
+        points, strides = outputs["anchors"].float(), outputs["strides"].float()
+        scores, best = best_first(outputs["scores"][..., 0].float().sigmoid(), self.candidates)
+        boxes = pick(_corners(points) + outputs["boxes"].float() * strides[:, None], best)
+        keep = survivors(boxes, scores, self.overlap) & (scores > self.min_score)
+        joints = pick(outputs["keypoints"].float(), best) * strides[best][..., None, None]
+        visible = pick(outputs["visibility"].float(), best).sigmoid()
+        everybody = FixedPeople(joints + points[best][:, :, None] + self.shift, visible, boxes, scores)
+        return everybody.best(keep, self.max_people)
 
     # ------------------------------------------------------------------ mirrored images, ceilings
 
