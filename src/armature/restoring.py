@@ -52,13 +52,23 @@ def restore(run: str | Path, checkpoint: str = "best", overrides: Mapping[str, o
         ConfigError: no such run or checkpoint, or one that does not fit the other.
     """
     folder, config = merged(run, [f"{key}={value}" for key, value in _dotted(overrides or {}).items()])
+    file = checkpoint_file(folder, checkpoint)
+    module = assembly.assemble(config)
+    assembly.load_weights(module, file)
+    return Restored(folder, config, module.eval())
+
+
+def checkpoint_file(folder: RunFolder, checkpoint: str = "best") -> Path:
+    """Where a run's ``best`` or ``last`` checkpoint is, or the file that is named.
+
+    Raises:
+        ConfigError: it is not there; names those that are.
+    """
     file = {"best": folder.best, "last": folder.last}.get(checkpoint, Path(checkpoint))
     if not file.is_file():
         there = sorted(p.name for p in folder.checkpoints.glob("*.ckpt"))
         raise ConfigError(f"checkpoint={checkpoint}: no file {file}; {folder.checkpoints} has {there or 'none'}")
-    module = assembly.assemble(config)
-    assembly.load_weights(module, file)
-    return Restored(folder, config, module.eval())
+    return file
 
 
 def _dotted(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -25,12 +25,14 @@ class Graph(nn.Module):
 
     Args:
         network: images -> named tensors. codec: decodes them; None leaves that to whoever reads the named tensors.
-        names: of the tensors.
+        names: of the tensors. decoder: who reads them.
     """
 
-    def __init__(self, network: nn.Module, codec: Any | None, names: tuple[str, ...]) -> None:
+    def __init__(self, network: nn.Module, codec: Any | None, names: tuple[str, ...], decoder: Any = None) -> None:
         super().__init__()
         self.network, self.codec, self.names = network, codec, names
+        #: Of the named tensors, where the graph does not decode.
+        self.decoder = decoder
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> tuple[Tensor, ...]:
         outputs = said(self.network, images)
@@ -65,7 +67,7 @@ def plan(network: nn.Module, codec: Any, images: Float[Tensor, "B 3 H W"], decod
     if why and decode:
         raise ConfigError(f"decode=true: {type(codec).__name__} cannot be exported: {why}; decode=false exports maps")
     if why or decode is False:
-        return Plan(Graph(network, None, tuple(outputs)).eval(), why or "decode=false")
+        return Plan(Graph(network, None, tuple(outputs), codec).eval(), why or "decode=false")
     return Plan(Graph(network, codec, PEOPLE).eval(), "")
 
 
