@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from pytorch_lightning import seed_everything
 
 from armature import assembly
 from armature.configuration import compose, save_text
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 #: A canvas small enough for tests; a multiple of every stride.
 SMALL = ["data.canvas=[128,128]", "data.val.length=6", "data.workers=0", "trainer.precision=32-true", "logger=none"]

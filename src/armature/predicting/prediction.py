@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+#: The number of people whom a tracker has given none.
+NOBODY = -1
+
+
 class Arrays(NamedTuple):
     """The people of one picture as numpy: views of the tensors, nothing is copied. Letters: N people, K keypoints."""
 
@@ -39,7 +43,7 @@ class Prediction(Poses):
 
     Attributes:
         skeleton: what the K keypoints are. size: (H, W) of the picture. name: its file, "" where it had none.
-        ids: (N,) whom a tracker takes them for; None where nobody has tracked.
+        ids: (N,) whom a tracker takes them for, ``NOBODY`` where it cannot say; None where nobody has tracked.
     """
 
     skeleton: Skeleton
@@ -93,7 +97,7 @@ class Prediction(Poses):
         rows = Predictions.from_poses([self], [image_id]).to_coco(category)
         if self.ids is not None:
             for row, number in zip(rows, self.ids.tolist(), strict=True):
-                row["track_id"] = number
+                row |= {} if number == NOBODY else {"track_id": number}
         return rows
 
     def to_supervision(self) -> Any:
@@ -111,14 +115,14 @@ class Prediction(Poses):
             xy=points, confidence=self.keypoint_scores.numpy(), class_id=np.zeros(len(self), int)
         )
 
-    def draw(self, image: NDArray[np.uint8] | Image, boxes: bool = True) -> UInt8[NDArray[np.uint8], "H W 3"]:
-        """The picture with everybody drawn on it, of the same size; the picture itself is left as it is.
+    def draw(
+        self, image: NDArray[np.uint8] | Image, boxes: bool = True, labels: bool = True
+    ) -> UInt8[NDArray[np.uint8], "H W 3"]:
+        """A copy of the picture with everybody drawn on it, the less certain the fainter.
 
         Args:
-            image: the picture that was asked about, RGB. boxes: draw these too, with the scores.
+            image: the picture that was asked about, RGB. boxes: draw these too. labels: and scores, and track numbers.
         """
-        from armature.reports import overlays
+        from armature.predicting import drawing
 
-        people = overlays.people_of_poses(self)
-        people = people if boxes else people._replace(boxes=None, labels=None)
-        return overlays.draw_people(np.asarray(image), people, self.skeleton, readable=0)
+        return drawing.draw(np.asarray(image), self, drawing.Style(boxes, labels))

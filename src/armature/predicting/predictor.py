@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -17,11 +18,16 @@ from armature.data.geometry import FILL, warp
 from armature.data.source import Picture
 from armature.errors import ConfigError
 from armature.module import PoseModule
+from armature.predicting.frames import Frame, Unread
 from armature.predicting.prediction import Prediction
 from armature.predicting.reading import PictureLike, as_picture
+from armature.predicting.tiling import merge
 from armature.predicting.views import AsLarge, View, Views, Whole
 from armature.restoring import Restored
 from armature.structures import Poses, Skeleton
+
+if TYPE_CHECKING:
+    from armature.tracks.tracker import Tracker
 
 #: Lightning's names of precisions: the type of autocast, and the type of the weights; None leaves them alone.
 _PRECISIONS: dict[str, tuple[torch.dtype | None, torch.dtype | None]] = {
@@ -42,7 +48,8 @@ class Predictor:
     Args:
         module: with its weights. skeleton: of its keypoints.
         views: where on a picture the network looks. fill: RGB beside the picture.
-        min_score: people below it are left out. batch_size: canvases that go through the network together.
+        min_score: people below it are left out. max_people: at most so many a picture, the best; None is all.
+        batch_size: canvases that go through the network together.
         precision: Lightning's name, or ``auto``: bf16 where the device multiplies it.
         device: torch's name, or ``auto``: CUDA where there is any.
 
@@ -58,12 +65,15 @@ class Predictor:
         *,
         fill: tuple[int, int, int] = FILL,
         min_score: float = 0.3,
+        max_people: int | None = None,
         batch_size: int = 8,
         precision: str = "auto",
         device: str = "auto",
     ) -> None:
         self.skeleton, self.views, self.fill = skeleton, views, fill
-        self.min_score, self.batch_size = min_score, batch_size
+        self.min_score, self.max_people, self.batch_size = min_score, max_people, batch_size
+        #: The best score of anybody so far, also below ``min_score``.
+        self.best = 0.0
         self.device = _device(device)
         self.precision = hardware.precision(self.device.type) if precision == "auto" else precision
         if self.precision not in _PRECISIONS:
@@ -106,29 +116,55 @@ class Predictor:
             return self.find([as_picture(p) for p in given], [_name(p) for p in given])
         return self.find([as_picture(pictures)], [_name(pictures)])[0]  # type: ignore[arg-type]
 
+    def stream(self, source: object, tracker: Tracker | None = None) -> Iterator[tuple[Frame, Prediction]]:
+        """(frame, people) of everything that ``armature predict source=...`` takes, one after another: folders, videos,
+        cameras. What cannot be read is a warning.
+
+        Args:
+            tracker: numbers the people; its skeleton is this predictor's.
+
+        Raises:
+            DataError: there is nothing there. UserError: a video, and PyAV is missing.
+        """
+        from armature.predicting import answering, frames, sources
+
+        found = sources.find(source)
+        size = 1 if found.live else self.batch_size
+        items = frames.ahead(found.read(), 2 * size, newest=True) if found.live else found.read()
+        for item, people in answering.asked(self, items, size):
+            if people is None or isinstance(item, Unread):
+                warnings.warn(f"{item.name}: {item.reason}", stacklevel=2)  # type: ignore[union-attr]
+            else:
+                seconds = item.index / 25 if item.seconds is None else item.seconds
+                yield item, people if tracker is None else tracker.update(people, seconds)
+
     def find(self, pictures: Sequence[Picture], names: Sequence[str] | None = None) -> list[Prediction]:
         """The people on RGB pictures (H, W, 3) of any sizes, in their own pixels, best first."""
-        found: list[list[Poses]] = [[] for _ in pictures]
-        for owner, poses in self._looked(pictures):
-            found[owner].append(poses)
+        found: list[list[tuple[View, Poses]]] = [[] for _ in pictures]
+        for owner, view, poses in self._looked(pictures):
+            found[owner].append((view, poses))
         named = names or [""] * len(pictures)
         rows = zip(found, pictures, named, strict=True)
         return [self._answer(poses, picture.shape[:2], name) for poses, picture, name in rows]
 
-    def _answer(self, seen: list[Poses], size: tuple[int, int], name: str) -> Prediction:
-        (whole,) = seen
-        return Prediction.of(whole, self.skeleton, size, name).above(self.min_score)
+    def _answer(self, seen: list[tuple[View, Poses]], size: tuple[int, int], name: str) -> Prediction:
+        every = Prediction.of(merge(seen, size), self.skeleton, size, name)
+        self.best = max(self.best, float(every.scores[0]) if len(every) else 0.0)
+        found = every.above(self.min_score)
+        return found if self.max_people is None else found.among(list(range(min(self.max_people, len(found)))))
 
-    def _looked(self, pictures: Sequence[Picture]) -> Iterator[tuple[int, Poses]]:
-        """(index of the picture, people in its pixels) of every view, batch by batch."""
+    def _looked(self, pictures: Sequence[Picture]) -> Iterator[tuple[int, View, Poses]]:
+        """(index of the picture, view, people in the picture's pixels) of every view, batch by batch."""
         views = ((i, view) for i, picture in enumerate(pictures) for view in self.views(picture.shape[:2]))
         for canvas, alike in groupby(views, key=lambda pair: pair[1].canvas):
             # Canvases of their own size come alone, as evaluation has them.
             for batch in _parts(alike, 1 if isinstance(self.views, AsLarge) else self.batch_size):
-                images = np.stack([warp(pictures[i], view.matrix, canvas, self.fill) for i, view in batch])
+                with self.module.clock.span("prepare"):
+                    images = np.stack([warp(pictures[i], view.matrix, canvas, self.fill) for i, view in batch])
                 people = self._ask(torch.from_numpy(images))
                 for (owner, view), poses in zip(batch, people, strict=True):
-                    yield owner, poses.transform(torch.from_numpy(np.linalg.inv(view.matrix).astype(np.float32)))
+                    back = torch.from_numpy(np.linalg.inv(view.matrix).astype(np.float32))
+                    yield owner, view, poses.transform(back)
 
     @torch.inference_mode()
     def _ask(self, images: Tensor) -> list[Poses]:

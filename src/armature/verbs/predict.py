@@ -1,32 +1,141 @@
-"""``armature predict``: people on pictures, drawn and as COCO results."""
+"""``armature predict``: people on pictures, videos and cameras, drawn and in formats that other programs read."""
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
 
 from armature import memory
+from armature.building import build
+from armature.errors import ConfigError, Interrupted
 
-SUMMARY = "find people on pictures with a trained run; draws them and writes COCO results"
+if TYPE_CHECKING:
+    from armature.predicting.answering import Done, Job
+    from armature.predicting.predictor import Predictor
+    from armature.restoring import Restored
+
+SUMMARY = "find people on pictures, videos and cameras with a trained run; draws them and writes results"
 EXAMPLES = """
 armature predict run=runs/default/RUN source=photos
-armature predict run=runs/default/RUN source=photo.jpg output=answers min_score=0.5
+armature predict run=runs/default/RUN source='photos/**/*.jpg' output=answers min_score=0.5 formats=[coco,yolo]
+armature predict run=runs/openfield/RUN source=mouse.mp4 tracker=oks_smooth formats=[deeplabcut] max_people=1
+armature predict run=runs/default/RUN source=large.tif tiles=grid flip_test=true
+armature predict run=runs/default/RUN source=0 limit=300
+cat photo.jpg | armature predict run=runs/default/RUN source=- output=- | jq .people
 """
+#: Files that are named when some could not be read; the others are counted.
+_SHOWN = 20
 
 
 def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
-    """Writes one drawn picture per input and predictions.json; 0 when all pictures could be read, 1 otherwise.
+    """Answers every picture of the source; 0 when all could be read, 1 otherwise.
 
     Raises:
-        UserError: no such run, no picture in the source, or nothing can be written.
+        UserError: no such run or source, or nothing can be written. Interrupted: the same command goes on from there.
     """
     memory.keep_freed()
-    from armature import predicting, restoring
+    from armature import restoring
+    from armature.predicting import answering, sources
 
-    pictures = predicting.pictures(config.source)
+    _check(config)
+    folder = Path(config.output)
+    own = [] if config.output == "-" else [folder]
+    listed = OmegaConf.to_container(config.source) if OmegaConf.is_config(config.source) else config.source
+    source = sources.find(listed, config.exif, own)
     restored = restoring.restore(config.run, config.checkpoint, config.overrides)
-    done = predicting.predict(restored, pictures, config.output, config.batch_size, config.min_score)
-    pace = done.seconds / max(1, done.read)
-    print(f"{done.people} people on {done.read} pictures, {pace:.2f} s a picture: {config.output}")
-    for file, reason in done.unread:
-        print(f"left out: {file}: {reason}")
-    return 1 if done.unread else 0
+    job = _job(config, restored, source, folder)
+    if job.lines.resumed:
+        print(f"goes on after {job.lines.place.read} pictures (resume=false begins again)", file=sys.stderr)
+    try:
+        done = answering.run(job)
+    except answering.Stopped as stop:
+        count = job.lines.place.read
+        raise Interrupted(f"interrupted after {count} pictures; the same command goes on from there") from stop
+    _tell(config, job, done)
+    return 1 if done.place.unread else 0
+
+
+def _check(config: DictConfig) -> None:
+    """Mistakes that are cheaper to find before a network is loaded."""
+    from armature.predicting.formats import FORMATS
+
+    for name in config.formats:
+        if name not in FORMATS:
+            raise ConfigError(f"formats: no format '{name}'; known: {', '.join(FORMATS)}")
+    for name in ("limit", "batch_size", "max_people"):
+        if config[name] is not None and config[name] < 1:
+            raise ConfigError(f"{name}={config[name]} must be 1 or more, or null")
+
+
+def _job(config: DictConfig, restored: Restored, source: Any, folder: Path) -> Job:
+    from armature.predicting.answering import Job
+    from armature.predicting.drawing import Style
+    from armature.predicting.image_ids import of_annotations
+    from armature.predicting.journal import Journal, Printed
+
+    predictor, printed = _predictor(config, restored), config.output == "-"
+    tracker = build(config.tracker) if config.tracker else None
+    return Job(
+        predictor,
+        source,
+        folder,
+        Printed() if printed else Journal(folder, _asked(config, restored), config.resume),
+        list(config.formats),
+        Style(config.boxes, config.labels) if config.draw and not printed else None,
+        tracker(predictor.skeleton) if tracker is not None and source.film else None,
+        of_annotations(config.annotations) if config.annotations else None,
+        config.category,
+        config.limit,
+    )
+
+
+def _predictor(config: DictConfig, restored: Restored) -> Predictor:
+    from armature.predicting.predictor import Predictor, judged_views
+
+    module = restored.module
+    if config.flip_test is not None:
+        module.flip_test = config.flip_test
+    if config.multi_scale:
+        module.multi_scale = build(config.multi_scale)
+    views = judged_views(restored.config.data)
+    if config.tiles:
+        views = build(config.tiles)(tuple(int(side) for side in restored.config.data.canvas))
+    given = {name: config[name] for name in ("batch_size", "precision") if config[name] is not None}
+    own = {"min_score": config.min_score, "max_people": config.max_people, "device": config.device}
+    return Predictor.of_run(restored, views, **own, **given)
+
+
+def _asked(config: DictConfig, restored: Restored) -> dict[str, Any]:
+    """What the answers depend on, so that only the very same is gone on with."""
+    plain: Any = OmegaConf.to_container(config)
+    where = {"run": str(restored.folder.path.resolve()), "source": _absolute(plain["source"])}
+    ignored = ("resume", "output", "device", "batch_size", "run", "source")
+    return where | {key: value for key, value in plain.items() if key not in ignored}
+
+
+def _absolute(source: Any) -> str:
+    text = str(source)
+    return str(Path(text).expanduser().resolve()) if Path(text).expanduser().exists() else text
+
+
+def _tell(config: DictConfig, job: Job, done: Done) -> None:
+    """What was found, how fast, and where it is; what could not be read."""
+    out = sys.stderr if config.output == "-" else sys.stdout
+    what, place = "frames" if job.source.film else "pictures", done.place
+    pace = f", {done.answered / done.seconds:.1f} images/s" if done.answered and done.seconds else ""
+    where = ", ".join(str(file) for file in done.files) or config.output
+    print(f"{place.people} people on {place.read} {what}{pace}: {where}", file=out)
+    best = job.predictor.best
+    if place.read and not place.people:
+        print(f"nobody reaches min_score={config.min_score:g}; the best score was {best:.3f}", file=out)
+    spent = sum(done.clock.seconds.values())
+    if spent:
+        shares = sorted(done.clock.seconds.items(), key=lambda pair: -pair[1])
+        print("time: " + ", ".join(f"{name} {seconds / spent:.0%}" for name, seconds in shares if seconds), file=out)
+    for unread in done.unread[:_SHOWN]:
+        print(f"left out: {unread.name}: {unread.reason}", file=sys.stderr)
+    if place.unread > min(len(done.unread), _SHOWN):
+        print(f"left out: {place.unread} in all", file=sys.stderr)
