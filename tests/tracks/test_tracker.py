@@ -85,7 +85,8 @@ def test_people_who_pass_each_other_keep_their_numbers() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_missed_and_invented_people_cost_little(seed: int) -> None:
     kept, _ = follow(crowd(8), Tracker(PERSON), seed, noise=3.0, misses=0.1, ghosts=0.1)
-    assert kept.switches <= 1 and kept.idf1 > 0.92 and kept.mota > 0.85
+    # Of 1,000 people there, 100 are not found, so that no IDF1 can be above 0.95.
+    assert kept.switches == 0 and kept.idf1 > 0.92 and kept.mota > 0.85
 
 
 def test_without_motion_and_gaps_the_same_film_falls_apart() -> None:

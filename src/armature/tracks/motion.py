@@ -28,12 +28,12 @@ class Motion:
     size: float
     velocity: Point = field(default_factory=lambda: np.zeros(2))
     covariance: Float[NDArray[np.float64], "2 2"] = field(default_factory=lambda: np.zeros((2, 2)))
-    agility: float = 4.0
+    agility: float = 2.0
     noise: float = 0.03
 
     @classmethod
     def begun(
-        cls, position: Point, size: float, agility: float = 4.0, noise: float = 0.03, speed: float = 2.0
+        cls, position: Point, size: float, agility: float = 2.0, noise: float = 0.03, speed: float = 2.0
     ) -> Motion:
         """Somebody seen once, who may move with ``speed`` sizes a second in any direction."""
         covariance = np.diag([(noise * size) ** 2, (speed * size) ** 2])

@@ -48,9 +48,9 @@ class Track:
 class Tracker:
     """Association of people by OKS with where their motion takes them, by the Hungarian method.
 
-    First those who were seen in the last frame, then those who were lost at most ``max_gap`` seconds ago; whoever is
-    left is somebody new. The tolerance grows with the variance of the predicted place, so that the longer somebody is
-    gone, the further off they may come back. Online: a frame's numbers are final.
+    Everybody who was seen at most ``max_gap`` seconds ago is looked for; whoever is left is somebody new. OKS's
+    tolerance grows with the variance of the predicted place, so that the longer somebody is gone, the further off they
+    may come back; and the more it has grown, the less such a pair is worth. Online: a frame's numbers are final.
 
     Args:
         skeleton: whose sigmas OKS takes.
@@ -66,7 +66,7 @@ class Tracker:
         min_start: float = 0.0,
         max_gap: float = 1.0,
         max_resize: float = 1.6,
-        agility: float = 4.0,
+        agility: float = 2.0,
         noise: float = 0.03,
         smoothing: OneEuro | None = None,
     ) -> None:
@@ -105,36 +105,28 @@ class Tracker:
         self.tracks = [t for t in self.tracks if t.gone <= max(self.max_gap, step)]
 
     def _pairs(self, people: list[_Seen]) -> list[tuple[Track, int]]:
-        """Who is who: the recently seen first, the lost among those who remain."""
+        """Who is who: the assignment with the greatest sum of likeness times certainty."""
         if not self.tracks or not people:
             return []
-        recent = min(track.gone for track in self.tracks)
-        groups = ([t for t in self.tracks if t.gone <= recent], [t for t in self.tracks if t.gone > recent])
-        pairs: list[tuple[Track, int]] = []
-        free = list(range(len(people)))
-        for group in groups:
-            found = self._matched(group, [people[i] for i in free])
-            pairs += [(track, free[i]) for track, i in found]
-            free = [i for n, i in enumerate(free) if n not in {i for _, i in found}]
-        return pairs
-
-    def _matched(self, tracks: list[Track], people: list[_Seen]) -> list[tuple[Track, int]]:
-        if not tracks or not people:
-            return []
+        areas = np.array([track.area for track in self.tracks])
+        spread = np.array([track.motion.spread for track in self.tracks])
         alike = oks(
-            np.stack([t.expected for t in tracks]),
-            np.stack([p.keypoints for p in people]),
-            np.array([t.area for t in tracks]),
+            np.stack([track.expected for track in self.tracks]),
+            np.stack([person.keypoints for person in people]),
+            areas,
             self.sigmas,
-            (_weights(tracks), _weights(people)),
-            np.array([t.motion.spread for t in tracks]),
+            (_weights(self.tracks), _weights(people)),
+            spread,
         )
-        resized = np.sqrt(np.array([[p.area / t.area for p in people] for t in tracks]))
+        resized = np.sqrt(np.array([person.area for person in people])[None] / areas[:, None])
         alike[np.maximum(resized, 1 / resized) > self.max_resize] = 0
         # Pairs that may not be are worth nothing, so that they never take a partner from one that may.
         alike[alike < self.min_likeness] = 0
+        # A wide bell is a low one: without this, whoever might be anywhere takes the places of those who are there.
+        own = areas * np.square(2 * self.sigmas).mean()
+        alike *= (own / (own + spread))[:, None]
         rows, columns = linear_sum_assignment(alike, maximize=True)
-        return [(tracks[r], int(c)) for r, c in zip(rows, columns, strict=True) if alike[r, c] > 0]
+        return [(self.tracks[r], int(c)) for r, c in zip(rows, columns, strict=True) if alike[r, c] > 0]
 
     def _see(self, track: Track, person: _Seen, seconds: float) -> None:
         track.motion.see(_centre(person.keypoints, person.scores), person.size)
