@@ -95,6 +95,7 @@ def beside(group: str, option: str, folder: Path) -> list[str]:
     return [f"data.path={folder}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("group", "option"), list(places()))
 def test_every_option_composes_with_train_into_calls_that_lack_nothing(group: str, option: str, tmp_path: Path) -> None:
     more = beside(group, option, tmp_path)
@@ -105,6 +106,7 @@ def test_every_option_composes_with_train_into_calls_that_lack_nothing(group: st
     assert problems(config, whole=True) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GROUPS.get("experiment", []))
 def test_every_experiment_composes_and_only_overrides(name: str) -> None:
     file = CONF / "experiment" / f"{name}.yaml"
@@ -123,6 +125,7 @@ def test_every_experiment_composes_and_only_overrides(name: str) -> None:
     assert not strange, f"{file.name} sets keys that nothing reads: {sorted(strange)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GROUPS["recipe"])
 def test_every_recipe_is_used_by_the_pair_that_it_names_and_by_no_other_optimizer(name: str) -> None:
     optimizer, architecture = name.split("_", 1)

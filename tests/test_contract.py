@@ -118,6 +118,7 @@ def test_a_step_with_people_reaches_every_parameter(name: str) -> None:
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_a_step_and_a_prediction_in_mixed_precision(name: str) -> None:
     """As ``precision: auto`` runs them on hardware with bf16; torch emulates it elsewhere."""
@@ -227,6 +228,7 @@ def test_any_number_of_keypoints(name: str, count: int) -> None:
     check(model, codec, loss, count, SIZE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(97, 131), (160, 96)])
 @pytest.mark.parametrize("name", SMALL)
 def test_any_canvas(name: str, size: tuple[int, int]) -> None:

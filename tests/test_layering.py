@@ -96,8 +96,8 @@ def violations(root: Path) -> list[str]:
         for line, imported in imports(file, root):
             if not allowed(importer, imported):
                 found.append(f"{where}:{line}: {part(importer)} must not import {imported}")
-        for name in architectures - set(where.parts):
-            for line, text in strings_and_names(file):
+        for line, text in strings_and_names(file):
+            for name in architectures - set(where.parts):
                 if name in text.lower():
                     found.append(f"{where}:{line}: '{text[:40]}' names the architecture {name}")
     return found

@@ -55,6 +55,7 @@ def test_a_config_that_is_right(tmp_path, capsys):
     assert "ready to train" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_bytes_of_the_optimizer_and_the_average():
     """AdamW keeps two numbers for each weight and a step count for each tensor; the average all tensors once more."""
     from armature import assembly
@@ -72,6 +73,7 @@ def test_bytes_of_the_optimizer_and_the_average():
     assert without["average"] == 0 and without["checkpoint"] < facts["checkpoint"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "check", "said"),
     [
@@ -189,6 +191,7 @@ def test_limits(limits, steps, epochs):
     assert (found.steps, found.epochs) == (steps, epochs)
 
 
+@pytest.mark.slow
 def test_estimates_are_lightnings_own(monkeypatch):
     """Against Lightning's count for the same config."""
     config = compose("train", [*TINY, "trainer.accumulate_grad_batches=5", "trainer.max_epochs=2"])
@@ -249,6 +252,7 @@ def test_memory_of_a_process():
     assert 2**20 < trial._resident(os.getpid()) <= trial._peak()
 
 
+@pytest.mark.slow
 def test_the_command_line(capsys, tmp_path):
     assert cli.main(["train", "--preflight", *TINY]) == 0
     assert "ready to train" in capsys.readouterr().out

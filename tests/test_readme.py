@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from armature import cli, verb_help
 from armature.configuration import compose, expand
@@ -100,7 +101,13 @@ def _labels() -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if p.is_file()], ids=lambda p: str(p.relative_to(ROOT)))
+def _page(path: Path) -> ParameterSet:
+    """The first page is for the fast part: composing what all of them say takes a quarter of a minute."""
+    marks = () if path == ROOT / "README.md" else pytest.mark.slow
+    return pytest.param(path, id=str(path.relative_to(ROOT)), marks=marks)
+
+
+@pytest.mark.parametrize("page", [_page(p) for p in PAGES if p.is_file()])
 def test_every_command_on_a_page_can_be_typed(page: Path) -> None:
     found = [(line, command, problem(command)) for line, command in commands(page.read_text())]
     wrong = [f"{page.relative_to(ROOT)}:{line}: {command}\n    {why}" for line, command, why in found if why]
@@ -113,6 +120,7 @@ def test_the_readme_shows_commands() -> None:
     assert any(command.startswith("armature ") for command in shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", sorted(verb_help.verbs()))
 def test_every_example_in_help_can_be_typed(verb: str) -> None:
     examples = verb_help.constants(verb_help.verbs()[verb]).get("EXAMPLES")

@@ -57,6 +57,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [0.0, 1e9])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(f"{k}{v}" for k, v in case.items()))
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, case, every):

@@ -37,6 +37,7 @@ def table(run, row, name):
     return [dict(zip(written["columns"], values, strict=True)) for values in written["data"]]
 
 
+@pytest.mark.slow
 def test_tables_page_and_headline_can_be_read_back(compared, capsys):
     run = only_run(compared)
     assert run.run.project == "keypoints" and run.run.job_type == "compare" and run.run.run_group == "compare"

@@ -57,6 +57,7 @@ def test_three_epochs_and_three_more_are_six(tmp_path: Path) -> None:
     assert segments[1]["changed"] == {"trainer.max_epochs": [3, 6]} and "changed" not in segments[0]
 
 
+@pytest.mark.slow
 def test_refused_on_the_command_line_with_nothing_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = in_process(tmp_path, "trainer.max_epochs=1")
     before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}

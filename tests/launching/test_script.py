@@ -123,6 +123,7 @@ def test_dry_run_without_a_job_is_a_mistake(words: list[str], capsys: pytest.Cap
     assert "--dry-run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_without_sbatch_nothing_is_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,6 +162,7 @@ def test_workers_are_an_array_of_the_same_command(capsys: pytest.CaptureFixture[
         launching.submit(command, Local(), 4)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_runs_are_tried_before_they_are_queued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

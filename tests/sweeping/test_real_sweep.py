@@ -13,32 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from real_study import SMALL, STUDY, VARIABLES, begun, crash, newest
 from small_study import record, wait
 
-from armature.sweeping import folder, results
-from armature.sweeping.folder import SweepFolder
+from armature.sweeping import results
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
-HERE = Path(__file__).parent
-SMALL = [
-    "backbone@model.backbone=resnet18",
-    "model.backbone.name=test_resnet",
-    "model.head_channels=8",
-    "model.neck.width=8",
-    "data.canvas=[64,64]",
-    "data.batch_size=8",
-    "data.train.length=24",
-    "data.val.length=9",
-    "data.workers=0",
-    "trainer=debug",
-    "trainer.precision=32-true",
-    "trainer.threads=1",
-    "pictures=0",
-    "logger=csv",
-    "monitor=val/error/mean",  # AP is 0 in so few steps
-]
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE), "WANDB_MODE": "offline"}
+ENVIRONMENT = os.environ | VARIABLES
 
 
 def armature(*words: str, **options: Any) -> subprocess.Popen[str]:
@@ -58,23 +40,16 @@ def finished(process: subprocess.Popen[str], seconds: float = 1500) -> str:
     return said
 
 
-def newest(root: Path) -> SweepFolder:
-    return folder.open(max(root.glob("*/*/sweep.yaml"), key=lambda p: p.stat().st_mtime).parent)
-
-
 def test_twelve_trials_with_pruning_one_worker_killed_and_one_crash_end_as_undisturbed(tmp_path: Path) -> None:
-    crash = tmp_path / "crash"
-    words = ["--allow", "crashing", "sweep", "sweep=learning_rate", "sampler=tpe", "sampler.startup=4", "lag=4"]
-    words += ["trials=12", "pruner=halving", "pruner.reduction=2", *SMALL, "trainer.max_epochs=4"]
-    words += ["+logger.crash._target_=crashing.CrashOnce", f"+logger.crash.file={crash}"]
+    words = ["--allow", "crashing", "sweep", *STUDY, *crash(tmp_path / "crash")]
     finished(armature(*words, f"sweeps={tmp_path / 'calm'}", "workers=2"))
     calm = newest(tmp_path / "calm")
 
-    crash.write_text("0003")
+    (tmp_path / "crash").write_text("0003")
     started = armature(*words, f"sweeps={tmp_path / 'wild'}", "workers=3")
     wait(lambda: list((tmp_path / "wild").glob("*/*/sweep.yaml")))
     wild = newest(tmp_path / "wild")
-    killed = wait(lambda: _trained_an_epoch(wild), 600)
+    killed = wait(lambda: begun(wild, but=3), 600)
     os.kill(killed["pid"], signal.SIGKILL)
     said = finished(started)
     assert "12 trials" in said and "sweep.html" in said
@@ -132,12 +107,3 @@ def _processor(command: list[str]) -> float:
     subprocess.run(command, check=True, env=ENVIRONMENT, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def _trained_an_epoch(sweep: SweepFolder) -> dict[str, Any] | None:
-    """A worker in the middle of a trial that has a checkpoint and is not the one that will crash."""
-    for file in sorted((sweep.path / "claims").glob("*.001.json")):
-        claim, number = json.loads(file.read_text()), int(file.name[:4])
-        if claim["state"] == "running" and number != 3 and sweep.run(number).last.is_file():
-            return claim | {"trial": number}
-    return None

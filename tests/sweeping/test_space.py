@@ -103,6 +103,7 @@ def settled(*overrides: str) -> planning.Settings:
     return planning.settle(compose("sweep", overrides), overrides, Request("sweep"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", config_folders.groups()["sweep"])
 def test_every_sweep_of_the_project_composes_and_so_do_its_trials(name: str) -> None:
     found = settled(f"sweep={name}")
@@ -117,6 +118,7 @@ def test_a_trial_gets_what_is_not_the_sweeps_own() -> None:
     assert settled("sweep=learning_rate", "monitor=val/error/mean").objectives == {"val/error/mean": "min"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -44,6 +44,7 @@ def one_of(parameter: dict[str, Any]) -> Any:
     return parameter["values"][-1] if "values" in parameter else parameter["max"]
 
 
+@pytest.mark.slow
 def test_the_agents_command_line_composes_with_the_values_that_it_was_given(tmp_path: Path) -> None:
     found = definition(SPACE, "trainer=debug", "seed=5", "sampler=random")
     values = {name: one_of(parameter) for name, parameter in found["parameters"].items()}
@@ -60,6 +61,7 @@ def test_the_agents_command_line_composes_with_the_values_that_it_was_given(tmp_
     )
 
 
+@pytest.mark.slow
 def test_the_definition_passes_wandbs_own_reading(tmp_path: Path) -> None:
     from wandb.sdk.launch.sweeps import utils
 
@@ -74,6 +76,7 @@ def test_the_definition_passes_wandbs_own_reading(tmp_path: Path) -> None:
     assert lengths[0] == 64 and lengths[-1] == 4096 and all(isinstance(n, int) for n in lengths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -88,6 +91,7 @@ def test_what_wandb_has_no_word_for_is_refused(overrides: list[str], message: st
         definition(*overrides)
 
 
+@pytest.mark.slow
 def test_from_the_command_line_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "wandb.yaml"
     assert cli.main(["sweep", "sweep=learning_rate", "export=wandb", f"output={file}"]) == 0

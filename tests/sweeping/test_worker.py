@@ -49,6 +49,7 @@ def test_a_sweep_comes_to_its_end_with_the_right_numbers(tmp_path: Path) -> None
     assert sweep.page.is_file() and results.succeeded(sweep)
 
 
+@pytest.mark.slow
 def test_pruning_stops_trials_and_saves_their_epochs(tmp_path: Path) -> None:
     sweep = made(tmp_path, "epochs=8", "seconds=0.15", trials=10, pruner=MEDIAN, max_epochs=8, lag=2)
     Worker(sweep).work()
@@ -117,6 +118,7 @@ def test_the_objective_may_be_the_mean_over_seeds(tmp_path: Path) -> None:
     assert results.rows(sweep)[0]["epoch"] == 12
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_leaves_its_trial_to_another_which_goes_on_where_it_was(tmp_path: Path) -> None:
     sweep = made(tmp_path, "epochs=6", "seconds=0.5", trials=1, max_epochs=6)
     first = start(sweep)
@@ -131,6 +133,7 @@ def test_a_worker_that_is_killed_leaves_its_trial_to_another_which_goes_on_where
     assert results.rows(sweep)[0]["attempts"] == 2
 
 
+@pytest.mark.slow
 def test_the_training_of_a_killed_worker_ends_too(tmp_path: Path) -> None:
     sweep = made(tmp_path, "seconds=30", trials=1)
     first = start(sweep)
@@ -142,6 +145,7 @@ def test_the_training_of_a_killed_worker_ends_too(tmp_path: Path) -> None:
     wait(lambda: not is_alive(child), 10)
 
 
+@pytest.mark.slow
 def test_a_trial_whose_workers_always_die_is_given_up(tmp_path: Path) -> None:
     sweep = made(tmp_path, trials=1)
     watch, claim = Worker(sweep).watch, None
@@ -153,6 +157,7 @@ def test_a_trial_whose_workers_always_die_is_given_up(tmp_path: Path) -> None:
     assert "5 workers died" in sweep.trials()[0].user_attrs["error"]
 
 
+@pytest.mark.slow
 def test_stop_ends_workers_anywhere_and_resume_goes_on(tmp_path: Path) -> None:
     sweep = made(tmp_path, "epochs=5", "seconds=0.3", trials=2, max_epochs=5)
     worker = start(sweep)
@@ -168,6 +173,7 @@ def test_stop_ends_workers_anywhere_and_resume_goes_on(tmp_path: Path) -> None:
     assert starts(sweep, 0)[1] >= 1
 
 
+@pytest.mark.slow
 def test_stop_after_the_trial_finishes_it_first(tmp_path: Path) -> None:
     sweep = made(tmp_path, "seconds=0.3", trials=3)
     worker = start(sweep)
@@ -177,6 +183,7 @@ def test_stop_after_the_trial_finishes_it_first(tmp_path: Path) -> None:
     assert [t.state.name for t in sweep.trials()] == ["COMPLETE", "WAITING", "WAITING"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_a_worker_that_is_told_to_go_gives_its_trial_back(tmp_path: Path, number: int) -> None:
     sweep = made(tmp_path, "seconds=0.3", trials=1)
@@ -198,6 +205,7 @@ def test_one_who_lost_its_trial_lets_go_of_it(tmp_path: Path) -> None:
     worker.kill()
 
 
+@pytest.mark.slow
 def test_a_sweep_can_be_made_longer(tmp_path: Path) -> None:
     sweep = made(tmp_path, trials=2)
     Worker(sweep).work()
@@ -209,6 +217,7 @@ def test_a_sweep_can_be_made_longer(tmp_path: Path) -> None:
     assert record(longer) == record(_run(made(tmp_path / "whole", trials=4)))
 
 
+@pytest.mark.slow
 def test_a_database_does_as_well(tmp_path: Path) -> None:
     sweep = made(tmp_path, storage=f"sqlite:///{tmp_path / 'study.db'}", trials=3)
     workers = [start(sweep) for _ in range(2)]

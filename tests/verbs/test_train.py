@@ -93,6 +93,7 @@ def test_a_run_judged_again_gives_the_same_numbers(whole: Path, tmp_path: Path) 
     assert again == first
 
 
+@pytest.mark.slow
 def test_a_run_from_before_there_was_a_primary_metric_is_judged_and_goes_on(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "default" / whole.name
     shutil.copytree(whole, run)

@@ -27,6 +27,8 @@ from armature.configuration import compose
 
 #: Processes may be slower than threads by this share.
 ALLOWED = 0.1
+#: Of an epoch.
+STEPS = 30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +81,8 @@ def show(found: dict[str, list[float]]) -> int:
 def _rate(overrides: Sequence[str], epochs: int) -> float:
     """The median over all epochs but the first, whose workers are still starting."""
     with tempfile.TemporaryDirectory() as folder:
-        quick = ["logger=csv", "pictures=0", f"runs={folder}", f"trainer.max_epochs={epochs}", "data.workers=0"]
+        short = [f"+trainer.limit_train_batches={STEPS}", "+trainer.limit_val_batches=1"]
+        quick = [*short, "logger=csv", "pictures=0", f"runs={folder}", f"trainer.max_epochs={epochs}", "data.workers=0"]
         command = [sys.executable, "-m", "armature", "train", *overrides, *quick]
         environment = {n: v for n, v in ranks.alone().items() if n not in ("OMP_NUM_THREADS", "ARMATURE_RUN_ID")}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=os.getcwd())
