@@ -69,4 +69,4 @@ def named(x: float, y: float, low: Sequence[float], high: Sequence[float]) -> st
         )
         if clear[axis]
     )
-    return f"constant offset: every keypoint lies {axes} of where a turned or mirrored picture puts it; {where}"
+    return f"constant offset: on average a keypoint lies {axes} of where a turned or mirrored picture puts it; {where}"

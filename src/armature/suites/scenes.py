@@ -108,6 +108,15 @@ def within(points: NDArray[np.float64], size: tuple[int, int], margin: float = 0
     return np.asarray(((points >= margin) & (points < limits - margin)).all(-1))
 
 
+def filling(scene: Scene) -> Picture:
+    """The scene's picture cut so that it fills the canvas: no edge of the picture is in it for a detector to find."""
+    (height, width), (canvas_height, canvas_width) = scene.picture.shape[:2], scene.record.size
+    scale = max(canvas_height / height, canvas_width / width)
+    x, y = (canvas_width - scale * width) / 2, (canvas_height - scale * height) / 2
+    matrix = np.array([[scale, 0.0, x], [0.0, scale, y], [0.0, 0.0, 1.0]])
+    return warp(scene.picture, matrix, scene.record.size, FILL)
+
+
 def identity() -> Matrix:
     """The map that changes nothing."""
     return np.eye(3)

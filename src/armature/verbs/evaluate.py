@@ -23,6 +23,8 @@ armature evaluate run=runs/default/RUN
 armature evaluate run=runs/default/RUN verify=true 'overrides={flip_test:false}'
 armature evaluate predictions=results.json annotations=person_keypoints_val2017.json skeleton=coco_person verify=true
 armature evaluate predictions=openpose.json annotations=gt.json skeleton=coco_person predicted_skeleton=openpose_18
+armature evaluate run=runs/default/RUN suite=equivariance pictures=50
+armature evaluate run=runs/default/RUN suite=corruptions suite.strengths=[1,3,5]
 armature evaluate predictions=results.json annotations=gt.json area=box slices=true +measure@measures.PCKt=pck_torso
 """
 
@@ -34,6 +36,10 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
         UserError: neither a run nor files were given, or they cannot be read.
     """
     memory.keep_freed()
+    if config.get("suite"):
+        from armature.suites import running
+
+        return running.evaluate(config)
     if config.run and (config.predictions or config.annotations):
         raise ConfigError("evaluate takes run=... or predictions=... with annotations=..., not both")
     if config.run and config.predicted_skeleton:

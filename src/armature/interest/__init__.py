@@ -1,0 +1,1 @@
+"""Interest points: classical detectors, pairs of pictures whose geometry is known, and how often a point comes back."""
