@@ -123,6 +123,7 @@ def test_a_trial_gets_what_is_not_the_sweeps_own() -> None:
     ("overrides", "message"),
     [
         (["sweep=learning_rate", "runs=x"], "sweeps=FOLDER"),
+        (["sweep=learning_rate", "pruner=median", "logger=wandb"], "logger=both or csv, or pruner=none"),
         (["sweep=learning_rate", "objectives={val/AP: up}"], "'max' or 'min'"),
         (["sweep=learning_rate", "objectives={cost/speed: min}"], "no cost 'cost/speed'"),
         (["sweep=learning_rate", "objectives={val/AP: max, val/AR: max}"], "pruner=none"),

@@ -77,6 +77,8 @@ def settle(config: DictConfig, overrides: Sequence[str], request: Request) -> Se
     training = _tried(shared, space, folders, config.program is not None)
     objectives = plain["objectives"] or {training.monitor: _mode(training)}
     _check(plain, objectives)
+    if config.program is None:
+        _check_history(plain, training)
     options = [part for folder in folders for part in ("--config-dir", folder)]
     options += [part for prefix in request.allow for part in ("--allow", prefix)]
     return Settings(
@@ -140,6 +142,15 @@ def _tried(shared: Sequence[str], space: spaces.Space, folders: Sequence[str], f
         for overrides in space.examples():
             compose("train", [*shared, *overrides], folders)
     return composed
+
+
+def _check_history(plain: Mapping[str, Any], training: DictConfig) -> None:
+    """Passes if a pruner, where there is one, will find what trainings say of their epochs."""
+    written = [str(one.get("_target_", "")) for one in (training.get("logger") or {}).values() if one]
+    if "no_pruner" not in plain["pruner"]["_target_"] and not any(name.endswith(".History") for name in written):
+        raise ConfigError(
+            "a pruner reads history.csv, which these trainings do not write: logger=both or csv, or pruner=none"
+        )
 
 
 def _mode(training: DictConfig) -> str:
