@@ -44,7 +44,7 @@ class Discs(nn.Module):
         for red in spots[0]:
             if len(spots[1]):
                 green = min(spots[1], key=lambda g: float(np.hypot(*(g - red))))
-                if np.hypot(*(green - red)) < 40:
+                if np.hypot(*(green - red)) < 22:
                     pairs.append([red, green])
         points = torch.tensor(np.array(pairs), dtype=torch.float32).reshape(-1, 2, 2)
         count = len(points)

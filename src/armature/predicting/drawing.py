@@ -70,7 +70,7 @@ def _width(points: Point, size: tuple[int, int]) -> float:
     """Line width in px: a share of the person, kept between what can be seen and what covers the picture."""
     larger = max(size)
     person = float(np.ptp(points, axis=0).max()) if len(points) > 1 else larger / 8
-    return max(float(np.clip(person * 0.016, larger * 0.003, larger * 0.008)), 1.2)
+    return max(float(np.clip(person * 0.016, larger * 0.003, larger * 0.008)), 1.6)
 
 
 def _limbs(canvas: Picture, points: Point, ink: Point, found: Prediction, width: float) -> None:

@@ -16,8 +16,9 @@ from armature.errors import ConfigError
 from armature.predicting.views import View
 from armature.structures import Poses
 
-#: Share of the smaller of two boxes that the other may cover before they are one person seen twice; and of their union.
-SMALLER, UNION = 0.7, 0.5
+#: Share of the smaller of two boxes that the other may cover before they are one person seen twice; the same of somebody
+#: whom a rim cuts; and of their union.
+SMALLER, SMALLER_CUT, UNION = 0.7, 0.4, 0.5
 #: Pixels of a tile's rim: a box that ends there was cut off.
 _RIM = 2.0
 
@@ -79,7 +80,7 @@ def merge(seen: Sequence[tuple[View, Poses]], size: Size) -> Poses:
     boxes, scores = torch.cat([p.boxes for p in people]), torch.cat([p.scores for p in people])
     cut = torch.cat([_cut(poses.boxes, v, size) for v, poses in seen])
     order = np.lexsort((-scores.cpu().numpy(), cut.cpu().numpy()))
-    covered = _covered(boxes.float()).cpu().numpy() & (view[:, None] != view[None]).numpy()
+    covered = _covered(boxes.float(), cut).cpu().numpy() & (view[:, None] != view[None]).numpy()
     kept: list[int] = []
     for i in order.tolist():
         if not covered[i, kept].any():
@@ -104,11 +105,13 @@ def _cut(boxes: Float[Tensor, "N 4"], view: View, size: Size) -> Bool[Tensor, " 
     return torch.stack(sides).any(0)
 
 
-def _covered(boxes: Float[Tensor, "N 4"]) -> Bool[Tensor, "N N"]:
+def _covered(boxes: Float[Tensor, "N 4"], cut: Bool[Tensor, " N"]) -> Bool[Tensor, "N N"]:
+    """Whether the first, who may be cut, is the second."""
     low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     shared = (high - low).clamp(min=0).prod(-1)
     areas = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1e-6).prod(-1)
     smaller = torch.minimum(areas[:, None], areas[None])
     union = areas[:, None] + areas[None] - shared
-    return (shared > SMALLER * smaller) | (shared > UNION * union)
+    least = torch.where(cut, SMALLER_CUT, SMALLER)[:, None]
+    return (shared > least * smaller) | (shared > UNION * union)

@@ -86,7 +86,7 @@ def _job(config: DictConfig, restored: Restored, source: Any, folder: Path) -> J
         list(config.formats),
         Style(config.boxes, config.labels) if config.draw and not printed else None,
         tracker(predictor.skeleton) if tracker is not None and source.film else None,
-        of_annotations(config.annotations) if config.annotations else None,
+        of_annotations(config.annotations, source) if config.annotations else None,
         config.category,
         config.limit,
     )
