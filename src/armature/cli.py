@@ -95,6 +95,8 @@ def _settled(request: Request) -> Request:
     """
     if request.words and (two := f"{request.verb}_{request.words[0]}") in verb_help.verbs():
         request.verb, request.words = two, request.words[1:]
+    if (one := request.verb.replace("-", "_")) in verb_help.verbs():  # import-weights
+        request.verb = one
     key = verb_help.words_key(request.verb)
     if key and request.words:
         listed = ",".join("'" + word.replace("'", "\\'") + "'" for word in request.words)

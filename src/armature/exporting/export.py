@@ -85,7 +85,9 @@ def export(restored: Restored, checkpoint: Path, folder: Path, settings: Setting
         "opset": settings.opset,
         "left_out": left_out(restored),
         "checkpoint_sha256": _digest(checkpoint),
-        "versions": {name: version(name) for name in ("torch", *(("onnxruntime",) if "onnx" in settings.formats else ()))},
+        "versions": {
+            name: version(name) for name in ("torch", *(("onnxruntime",) if "onnx" in settings.formats else ()))
+        },
         "bytes": {FILES[name]: (folder / FILES[name]).stat().st_size for name in settings.formats},
     }
     if "onnx" in settings.formats and planned.graph.codec is not None:

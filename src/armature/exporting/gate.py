@@ -90,7 +90,9 @@ def compare(restored: Restored, tried: Tried, answers: dict[str, Answer], tolera
     verdicts = {}
     for name, answer in answers.items():
         found = _answers(restored, tried, answer, batch)
-        verdicts[name] = _verdict(shift(reference, found, tolerance.share), own, _performance(found, tried, judge), tolerance)
+        verdicts[name] = _verdict(
+            shift(reference, found, tolerance.share), own, _performance(found, tried, judge), tolerance
+        )
     return {
         "passed": all(v["passed"] for v in verdicts.values()),
         "pictures": len(tried.pictures),
@@ -114,7 +116,12 @@ def own_answers(restored: Restored, tried: Tried, batch: int = 3) -> list[Poses]
 def _verdict(moved: Shift, own: float | None, theirs: float | None, tolerance: Tolerance) -> dict[str, Any]:
     difference = None if own is None or theirs is None else theirs - own
     far = moved.largest is not None and moved.largest > tolerance.pixels
-    passed = moved.largest is not None and not far and not moved.unpaired and (difference is None or abs(difference) <= tolerance.AP)
+    passed = (
+        moved.largest is not None
+        and not far
+        and not moved.unpaired
+        and (difference is None or abs(difference) <= tolerance.AP)
+    )
     return {
         "passed": passed,
         "shift": asdict(moved),

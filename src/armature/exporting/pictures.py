@@ -21,7 +21,7 @@ from armature.structures import Record
 
 @dataclass(frozen=True)
 class Tried:
-    """Pictures (H, W, 3) RGB, their records or None, and others for calibration; ``origin`` says where they are from."""
+    """Pictures (H, W, 3) RGB, their records or None, others for calibration; ``origin`` says where they are from."""
 
     pictures: list[Picture]
     records: list[Record] | None

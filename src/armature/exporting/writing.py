@@ -69,10 +69,14 @@ def write_onnx(program: torch.export.ExportedProgram, names: tuple[str, ...], fi
                 verbose=False,
             )  # fmt: skip
         except ImportError as error:
-            raise ConfigError(f"formats=[onnx] needs the package {error.name}: pip install 'armature[export]'") from error
+            raise ConfigError(
+                f"formats=[onnx] needs the package {error.name}: pip install 'armature[export]'"
+            ) from error
         except Exception as error:
             line = next((text for text in str(error).splitlines() if text.strip()), type(error).__name__)
-            raise ConfigError(f"formats=[onnx], opset={opset}: an operator of the network is missing: {line}") from error
+            raise ConfigError(
+                f"formats=[onnx], opset={opset}: an operator of the network is missing: {line}"
+            ) from error
         assert made is not None
         write(file, lambda temporary: made.save(str(temporary)))
 

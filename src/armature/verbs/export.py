@@ -65,7 +65,8 @@ def _moved(shift: dict[str, Any]) -> str:
     if shift["largest"] is None:
         return "nobody was found: nothing is proved; give pictures with people, source=FOLDER"
     lost = f", {shift['unpaired']} without counterpart" if shift["unpaired"] else ""
-    return f"{shift['people']} people, keypoints shift by {shift['largest']:.5f} px at most, {shift['mean']:.5f} on average{lost}"
+    far = f"{shift['largest']:.5f} px at most, {shift['mean']:.5f} on average"
+    return f"{shift['people']} people, keypoints shift by {far}{lost}"
 
 
 def _performance(AP: dict[str, Any]) -> str:

@@ -31,6 +31,7 @@ armature train experiment=coco_mini_overfit
 armature train backbone@model.backbone=resnet34 trainer=gpu trainer.max_epochs=40
 armature train term@loss.joints=smooth_l1 loss.joints.weight=2
 armature train resume=runs/default/RUN trainer.max_epochs=40
+armature train init=runs/torchvision/RUN architecture=keypoint_rcnn
 armature train trainer=ddp trainer.devices=2
 torchrun --nproc-per-node=2 -m armature train trainer=ddp trainer.devices=2
 armature train -m seed=1,2,3 optimizer=adamw,sgd
@@ -65,6 +66,7 @@ def follow() -> int:
         module, data = _prepared(config)
         watched = recording(config, OmegaConf.to_container(config), folder, given["wandb_id"])  # type: ignore[arg-type]
         watched.callbacks.insert(0, Herald(lambda error: crew.report(line, error)))
+        _start(config, module, given["checkpoint"])
         trainer = _trainer(config, watched, folder, place, given["port"])
         trainer.fit(module, datamodule=data, ckpt_path=given["checkpoint"])
         _conclude(config, folder, module, data, trainer, watched, place, given["port"])
@@ -87,6 +89,7 @@ def _lead(others: Crew, config: DictConfig, overrides: list[str], command: list[
     status = "failed"
     try:
         checkpoint = str(folder.last) if start.folder and folder.last.is_file() else None
+        _start(config, module, checkpoint)
         port = others.give(_handed_over(config, folder, checkpoint, watched))
         watched.callbacks.insert(0, Herald(others.failing))
         trainer = _trainer(config, watched, folder, place, port)
@@ -114,6 +117,14 @@ def _prepared(config: DictConfig) -> tuple[PoseModule, KeypointData]:
     module, data = assembly.assemble(config), assembly.data(config)
     module.metrics.bind(data.val_records())  # type: ignore[operator]
     return module, data
+
+
+def _start(config: DictConfig, module: PoseModule, checkpoint: str | None) -> None:
+    """The weights that ``init`` names, unless a checkpoint of the run itself is about to be loaded."""
+    if config.get("init") and checkpoint is None:
+        from armature.weights import initial
+
+        print(f"init={config.init}: {initial.start_from(module, config.init)}", flush=True)
 
 
 def _trainer(config: DictConfig, watched: Recording, folder: RunFolder, place: Place | None, port: int) -> pl.Trainer:

@@ -8,10 +8,15 @@ for ``coco_person``; decode with ``codec.convention=released``.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from armature.errors import ConfigError
+from armature.structures import Skeleton
+
+FORMAT, TITLE, HOW = "centernet", "CenterNet's multi-pose models, DLA-34 and Hourglass-104", ""
 
 #: The released networks see BGR normalised by COCO's statistics; here in the order of RGB.
 MEAN = (0.47026115, 0.44719302, 0.40789654)
@@ -54,6 +59,25 @@ _HOURGLASS = {
 }
 _HOURGLASS_INSIDE = {"up1.": "skip.", "low1.": "down.", "low3.": "up."}
 _DLA_PARTS = {"proj": "project", "up": "up", "node": "merge"}
+
+
+def variant(tensors: Mapping[str, Tensor], sha256: str) -> list[str]:
+    """Overrides of ``armature train`` for the network of these tensors."""
+    dla = any(name.removeprefix("module.").startswith("base.") for name in tensors)
+    return [
+        "experiment=centernet_coco",
+        f"architecture={'centernet' if dla else 'centernet_hourglass104'}",
+        "model.backbone.pretrained=false" if dla else "expected.value=0.64",
+        "codec.convention=released",
+        "++data.fill=[0,0,0]",
+    ]
+
+
+def into(
+    tensors: Mapping[str, Tensor], sha256: str, model: nn.Module, config: Any, skeleton: Skeleton
+) -> dict[str, Tensor]:
+    """A state dict that the network of ``variant`` loads with ``strict=True``."""
+    return convert(dict(tensors))
 
 
 def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from armature.architectures.openpose.model import OpenPose
 from armature.architectures.openpose.parts import Limbs, Parts, make_parts
 from armature.errors import ConfigError
 from armature.structures import Skeleton
+
+FORMAT, TITLE = "openpose", "OpenPose's COCO network of 2017, as ports to PyTorch hold it"
+HOW = "Caffe's own file is not read: convert it to a state dict of PyTorch, or take a port's"
 
 #: The released order of parts (the background follows), under COCO's names and the neck.
 PARTS = (
@@ -36,6 +40,27 @@ MEAN, STD = (128 / 255,) * 3, (256 / 255,) * 3
 
 #: (stage, branch): stage 0 is the trunk, branch 1 the fields, 2 the heatmaps.
 Place = tuple[int, int]
+
+
+def variant(tensors: Mapping[str, Tensor], sha256: str) -> list[str]:
+    """Overrides of ``armature train`` for the network of these tensors."""
+    mean, std = (f"[{','.join(f'{v:.8f}' for v in values)}]" for values in (MEAN, STD))
+    return [
+        "experiment=openpose_coco",
+        "model.trunk.pretrained=false",
+        f"model.trunk.mean={mean}",
+        f"model.trunk.std={std}",
+        f"codec.field_offset={FIELD_OFFSET}",
+        "codec.overlap=sum",
+        "++data.fill=[128,128,128]",
+    ]
+
+
+def into(
+    tensors: Mapping[str, Tensor], sha256: str, model: nn.Module, config: Any, skeleton: Skeleton
+) -> dict[str, Tensor]:
+    """A state dict that the network of ``variant`` loads with ``strict=True``."""
+    return convert(tensors, cast(OpenPose, model), skeleton, config.model.derived, config.model.limbs)
 
 
 def convert(

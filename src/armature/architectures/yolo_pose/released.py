@@ -8,24 +8,36 @@ have that program and its licence suits you, save plain tensors with it first, i
 
 and then, here::
 
-    from armature.architectures.yolo_pose.released import load
-    load(model, "yolov8n-pose-tensors.pt")
+    armature import-weights format=yolov8 file=yolov8n-pose-tensors.pt
 
-for the model of ``conf/architecture/yolo_pose.yaml`` (``_s``, ``_m``, ``_l``, ``_x``) and the skeleton ``coco_person``.
-Its keypoints are pixel indices: decode with ``codec.shift=0.5``. Save before fusing: convolutions that have swallowed
-their normalisation fit nowhere.
+or ``load(model, "yolov8n-pose-tensors.pt")`` for the model of ``conf/architecture/yolo_pose.yaml`` (``_s``, ``_m``,
+``_l``, ``_x``) and the skeleton ``coco_person``. Its keypoints are pixel indices: decode with ``codec.shift=0.5``. Save
+before fusing: convolutions that have swallowed their normalisation fit nowhere.
 """
 
 from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from armature.errors import ConfigError
+from armature.structures import Skeleton
+
+FORMAT, TITLE = "yolov8", "YOLOv8-pose n, s, m, l and x of the reference implementation"
+HOW = (
+    "the released files are pickles of a whole program; with that program, in an environment of its own, save "
+    "{k: v.float() for k, v in YOLO(file).model.state_dict().items()} by torch.save"
+)
+
+#: Output channels of the first convolution -> our config of the size.
+_SIZES = {16: "", 32: "_s", 48: "_m", 64: "_l", 80: "_x"}
+_STEM = "model.0.conv.weight"
 
 #: Our part -> the number of its layer in the reference's list.
 _LAYERS = {
@@ -53,6 +65,34 @@ _INSIDE = {
     r"\.second\.": ".cv2.",
     r"\bnorm\.": "bn.",
 }
+
+
+def variant(tensors: Mapping[str, Tensor], sha256: str) -> list[str]:
+    """Overrides of ``armature train`` for the network of these tensors.
+
+    Raises:
+        ConfigError: no size of this network.
+    """
+    width = len(tensors[_STEM]) if _STEM in tensors else 0
+    if width not in _SIZES:
+        raise ConfigError(
+            f"'{_STEM}' has {width} channels; YOLOv8-pose has {', '.join(map(str, _SIZES))} (n, s, m, l, x)"
+        )
+    return [
+        "experiment=yolo_pose_coco",
+        f"architecture=yolo_pose{_SIZES[width]}",
+        # Keypoints are indices of the canvas' own pixels.
+        "codec.shift=0.5",
+        "~data.mosaic",
+        "~average.decay",
+    ]
+
+
+def into(
+    tensors: Mapping[str, Tensor], sha256: str, model: nn.Module, config: Any, skeleton: Skeleton
+) -> dict[str, Tensor]:
+    """A state dict that the network of ``variant`` loads with ``strict=True``."""
+    return convert(dict(tensors), model)
 
 
 def reference_name(name: str) -> str:
