@@ -66,8 +66,14 @@ class Result:
         }
 
 
-def shown(interval: Interval | Mapping[str, Any] | None, unit: str = "", ends: bool = True) -> str:
-    """``0.512 [0.480, 0.541]``, a dash where there is nothing."""
+def shown(
+    interval: Interval | Mapping[str, Any] | None, unit: str = "", ends: bool = True, fine: int | None = None
+) -> str:
+    """``0.512 [0.480, 0.541]``, a dash where there is nothing.
+
+    Args:
+        ends: the interval, too. fine: digits of its ends; None has as many as the estimate.
+    """
     if interval is None:
         return "-"
     get = interval.get if isinstance(interval, Mapping) else lambda name: getattr(interval, name)
@@ -77,7 +83,8 @@ def shown(interval: Interval | Mapping[str, Any] | None, unit: str = "", ends: b
     digits = 2 if unit in ("px", "") and abs(estimate) >= 10 else 3 if unit != "px" else 2
     text = f"{estimate:.{digits}f}"
     if ends and low is not None and math.isfinite(low) and high is not None:
-        text += f" [{low:.{digits}f}, {high:.{digits}f}]"
+        fine = digits if fine is None else min(digits, fine)
+        text += f" [{low:.{fine}f}, {high:.{fine}f}]"
     return text
 
 

@@ -16,6 +16,24 @@ from armature.suites.result import Result, shown
 _ENDS = 3
 _PRINTED = ("moved", "jumps", "AP", "repeatability@3", "localisation", "matching score", "homography@3", "error")
 
+#: Heads of columns where a number's own name is long.
+HEADS = {
+    "repeatability@3/viewpoint": "repeat@3 viewpoint",
+    "repeatability@3/illumination": "repeat@3 light",
+    "repeatability@3/gaussian_noise": "repeat@3 noise",
+    "localisation/viewpoint": "error viewpoint",
+    "matching score/viewpoint": "matching score",
+    "homography@3/viewpoint": "homography within 3",
+    "jumps/rotation": "jumps turned",
+    "AP/unchanged": "AP before",
+    "AP/difference": "AP change",
+    "drop/occluded_keypoints": "drop joints covered",
+    "drop/occluded_limbs": "drop limbs covered",
+    "peak-to-sidelobe": "peak to sidelobe",
+    "rank correlation": "rank corr. with error",
+    "recall/crowded": "recall crowded",
+}
+
 
 def of_result(result: Result) -> RenderableType:
     """One result: its numbers with intervals, the curves as rows, the best and worst keypoints, its sentences."""
@@ -33,14 +51,17 @@ def of_result(result: Result) -> RenderableType:
 
 def table(results: Sequence[Result], names: Sequence[str], title: str) -> Table:
     """Rows are subjects, columns their numbers with intervals; a dash where a number does not apply."""
-    found = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold", pad_edge=False)
+    found = Table(title=title, box=box.SIMPLE, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
     found.add_column("")
+    units = {name: unit for result in results for name, unit in result.units.items()}
     for name in names:
-        unit = next((r.units[name] for r in results if name in r.units), "")
-        found.add_column(name.replace("/", " ") + (f" ({unit})" if unit else ""), justify="right")
+        unit = f" ({units[name]})" if name in units else ""
+        found.add_column(HEADS.get(name, name.replace("/", " ")) + unit, justify="right", overflow="fold")
     for result in results:
-        cells = [shown(result.numbers.get(name), result.units.get(name, "")) for name in names]
-        found.add_row(Text(result.subject), *(cell.replace(" [", "\n[") for cell in cells))
+        cells = [shown(result.numbers.get(name), units.get(name, ""), fine=2) for name in names]
+        found.add_row(
+            Text(result.subject), *(cell.replace(" [", "\n[").replace(", ", ",\N{NO-BREAK SPACE}") for cell in cells)
+        )
     return found
 
 
