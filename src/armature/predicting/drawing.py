@@ -6,7 +6,7 @@ Reports draw with ``reports.overlays`` on a sheet of twice the size, which is fi
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -25,7 +25,11 @@ _DARK, _FRAME = (12, 12, 14), (240, 240, 240)
 #: Opacity of the least certain point that is drawn.
 _LEAST = 0.15
 
+#: Two ends of a limb whose colours differ by no more are drawn in one stroke.
+_ALIKE = 40
+
 Point = NDArray[np.floating]
+Places = list[tuple[int, int]]
 
 
 class Style(NamedTuple):
@@ -53,8 +57,9 @@ def draw(image: Picture, found: Prediction, style: Style | None = None) -> Pictu
         width = _width(points[person][ink > 0], canvas.shape[:2]) * style.thick
         if style.boxes and np.isfinite(boxes[person]).all():
             _box(canvas, boxes[person], max(max(canvas.shape[:2]) / 900, 1.0))
-        _limbs(canvas, points[person], ink, found, width)
-        _points(canvas, points[person], ink, found, width)
+        places = _places(points[person], canvas)
+        _limbs(canvas, places, ink, found, width)
+        _points(canvas, places, ink, found, width)
     if style.labels:
         _labels(canvas, found)
     return canvas
@@ -73,34 +78,32 @@ def _width(points: Point, size: tuple[int, int]) -> float:
     return max(float(np.clip(person * 0.016, larger * 0.003, larger * 0.008)), 1.6)
 
 
-def _limbs(canvas: Picture, points: Point, ink: Point, found: Prediction, width: float) -> None:
-    colours, places = found.skeleton.colours, _places(points, canvas)
+def _limbs(canvas: Picture, places: Places, ink: Point, found: Prediction, width: float) -> None:
+    colours = found.skeleton.colours
     shade, line = max(round(width * 1.7), 2), max(round(width), 1)
     for a, b in found.skeleton.edges:
         if ink[a] > 0 and ink[b] > 0:
             (x1, y1), (x2, y2) = places[a], places[b]
             middle = (x1 + x2) // 2, (y1 + y2) // 2
-            strokes = (
-                (places[a], places[b], _DARK, shade),
-                (places[a], middle, colours[a], line),
-                (middle, places[b], colours[b], line),
-            )
+            strokes = [(places[a], places[b], _DARK, shade), (places[a], places[b], colours[a], line)]
+            if max(abs(p - q) for p, q in zip(colours[a], colours[b], strict=True)) > _ALIKE:
+                strokes.append((middle, places[b], colours[b], line))
             reach = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
             _blended(canvas, reach, width, float(min(ink[a], ink[b])), functools.partial(_lines, strokes=strokes))
 
 
-def _points(canvas: Picture, points: Point, ink: Point, found: Prediction, width: float) -> None:
-    places, radius = _places(points, canvas), max(round(width * 1.2 * (1 << _SHIFT)), 1)
+def _points(canvas: Picture, places: Places, ink: Point, found: Prediction, width: float) -> None:
+    radius = max(round(width * 1.2 * (1 << _SHIFT)), 1)
     for k in np.flatnonzero(ink > 0).tolist():
         discs = ((radius * 4 // 3, _DARK), (radius, found.skeleton.colours[k]))
         stroke = functools.partial(_discs, at=places[k], discs=discs)
         _blended(canvas, (*places[k], *places[k]), 2 * width, float(ink[k]), stroke)
 
 
-def _places(points: Point, canvas: Picture) -> list[tuple[int, int]]:
+def _places(points: Point, canvas: Picture) -> Places:
     """Points as OpenCV's fixed-point numbers, which count from the middle of the first pixel."""
     limit = 4.0 * max(canvas.shape)  # beyond its 32 bits it draws nonsense
-    fixed = np.round(np.clip(np.nan_to_num(points) - 0.5, -limit, limit) * (1 << _SHIFT)).astype(int)
+    fixed = np.round(np.clip(np.where(np.isfinite(points), points, 0) - 0.5, -limit, limit) * (1 << _SHIFT)).astype(int)
     return [(x, y) for x, y in fixed.tolist()]
 
 
@@ -127,7 +130,7 @@ def _blended(
     cv2.addWeighted(patch, opacity, part, 1 - opacity, 0, dst=part)
 
 
-def _lines(patch: Picture, x: int, y: int, strokes: tuple[Any, ...]) -> None:
+def _lines(patch: Picture, x: int, y: int, strokes: Sequence[Any]) -> None:
     for (x1, y1), (x2, y2), colour, thick in strokes:
         cv2.line(patch, (x1 - x, y1 - y), (x2 - x, y2 - y), colour, thick, cv2.LINE_AA, _SHIFT)
 

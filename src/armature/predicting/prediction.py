@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -111,8 +112,11 @@ class Prediction(Poses):
         except ImportError as error:
             raise UserError("to_supervision needs the package supervision: pip install supervision") from error
         points = self.keypoints.numpy() - np.float32(HALF_PIXEL)
+        # Its name changed in supervision 0.29.
+        known = inspect.signature(supervision.KeyPoints).parameters
+        confidence = "keypoint_confidence" if "keypoint_confidence" in known else "confidence"
         return supervision.KeyPoints(
-            xy=points, confidence=self.keypoint_scores.numpy(), class_id=np.zeros(len(self), int)
+            xy=points, class_id=np.zeros(len(self), int), **{confidence: self.keypoint_scores.numpy()}
         )
 
     def draw(

@@ -16,7 +16,7 @@ from armature.errors import ConfigError
 from armature.predicting.views import View
 from armature.structures import Poses
 
-#: Share of the smaller of two boxes that the other may cover before they are one person seen twice; the same of somebody
+#: Share of the smaller of two boxes that the other may cover before they are one person seen twice; the same of people
 #: whom a rim cuts; and of their union.
 SMALLER, SMALLER_CUT, UNION = 0.7, 0.4, 0.5
 #: Pixels of a tile's rim: a box that ends there was cut off.
