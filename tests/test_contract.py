@@ -269,7 +269,7 @@ def _tensors(outputs: dict[str, torch.Tensor]) -> Iterator[torch.Tensor]:
     yield from (outputs[k] for k in sorted(outputs))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_size_learns_from_people_and_from_nobody(name: str) -> None:
     model, codec, loss = parts(name)

@@ -154,7 +154,14 @@ def wait_for(path, lines):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
+@pytest.mark.parametrize(
+    "number, code",
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.long),
+        pytest.param(signal.SIGUSR1, 138, marks=pytest.mark.long),
+    ],
+)
 def test_a_process_that_gets_a_signal(tmp_path, number, code):
     folder = tmp_path / "run"
     process = start(folder, "0.2", "3")
@@ -168,7 +175,7 @@ def test_a_process_that_gets_a_signal(tmp_path, number, code):
     assert same(state(tmp_path / "whole"), state(folder))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_of_which_one_is_told(tmp_path):
     """Both stop at the same place, and a resume ends where an uninterrupted run does."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"

@@ -36,7 +36,7 @@ def relatives(run: Path) -> list[int]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("command", [OURS, torchrun(3)], ids=["own", "torchrun"])
 @pytest.mark.parametrize(("rank", "how"), [(1, "raise"), (2, "kill"), (0, "raise"), (0, "kill")])
 def test_one_rank_fails(tmp_path: Path, command: list[str], rank: int, how: str) -> None:

@@ -76,7 +76,7 @@ def test_refused_on_the_command_line_with_nothing_touched(tmp_path: Path, capsys
 LONG = ["data.train.length=96", "schedule_epochs=6"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_stopped_in_mid_epoch_and_between_epochs(tmp_path: Path) -> None:
     command = lambda *more: finished(OURS, tmp_path / "parts", *DDP, *LONG, *more, timeout=900)  # noqa: E731
     code, _, err = finished(OURS, tmp_path / "whole", *DDP, *LONG, "trainer.max_epochs=6")

@@ -273,7 +273,7 @@ def test_a_folder_that_is_no_sweep_is_said_so(tmp_path: Path) -> None:
         folder.open(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("sampler", "pruner"), [(RANDOM, HYPERBAND), (TPE, MEDIAN), (TPE, NONE)])
 def test_a_disturbed_sweep_ends_as_an_undisturbed_one(tmp_path: Path, sampler: Any, pruner: Any) -> None:
     """12 trials, 3 workers; one killed with -9, one trial crashing once, one worker joining late."""
