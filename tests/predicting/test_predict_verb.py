@@ -16,6 +16,8 @@ import pytest
 from armature import cli
 
 MakeRun = Callable[..., Path]
+#: Each restores a run, which takes a second or two.
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -110,7 +112,6 @@ def test_a_film_with_tracks(make_run: MakeRun, tmp_path: Path) -> None:
     assert all("track_id" in row for row in json.loads((tmp_path / "out" / "predictions.json").read_text()))
 
 
-@pytest.mark.slow
 def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = "('torch', 'numpy', 'cv2', 'hydra')"
     code = f"import armature, sys; armature.load; print([m for m in {heavy} if m in sys.modules])"

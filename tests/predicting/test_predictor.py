@@ -18,6 +18,8 @@ from armature.evaluation.results import Predictions
 from armature.predicting.predictor import Predictor
 
 MakeRun = Callable[..., Path]
+#: Each restores a run, which takes a second or two.
+pytestmark = pytest.mark.slow
 TINY = ["centernet_tiny", "openpose_tiny", "keypoint_rcnn_tiny", "posted_tiny", "yolo_pose_tiny"]
 
 
@@ -45,14 +47,14 @@ def judged_and_predicted(run: Path, **overrides: Any) -> tuple[Predictions, Pred
     return metric.predictions(), Predictions.from_poses(found, [record.image_id for record in data.val.records])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("architecture", TINY)
 def test_the_answers_are_those_that_are_judged(make_run: MakeRun, architecture: str, precision: str) -> None:
     judged, predicted = judged_and_predicted(make_run(architecture), **{"trainer.precision": precision})
     assert len(judged) == len(predicted)
-    if len(judged):
-        np.testing.assert_allclose(rows(predicted), rows(judged), rtol=0, atol=1e-6)
+    # Random weights of this one join no limbs.
+    assert len(judged) or architecture == "openpose_tiny"
+    np.testing.assert_allclose(rows(predicted), rows(judged), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("overrides", [{"flip_test": True}, {"data.keep_resolution": 32}])
