@@ -28,7 +28,7 @@ test: $(VENV)/.dev ## tests: the fast part, then the slow one
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow and not slurm and not long" $(ARGS) || [ $$? = 5 ]  # 5: none
 
 test-long: $(VENV)/.dev ## tests that take many minutes: a throw-away SLURM cluster, whole sweeps, runs killed again and again
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "slurm or long" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slurm or long" $(ARGS)
 
 lint: $(VENV)/.dev ## ruff: rules and format
 	$(BIN)/ruff check src tests

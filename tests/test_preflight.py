@@ -264,7 +264,7 @@ def test_the_command_line(capsys, tmp_path):
     assert cli.parse(["train", "-m", "--preflight", "seed=1,2"]).options() == ["--preflight"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_estimates_of_a_real_run(tmp_path, monkeypatch):
     """Checkpoint size, steps and seconds against what the run really leaves."""
     monkeypatch.setenv("WANDB_MODE", "disabled")

@@ -24,7 +24,7 @@ def test_a_step_contains_its_targets() -> None:
     assert ours.implementation == "armature" and 0 < ours.encode < ours.step
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_other_package_learns_from_the_same_people_with_the_same_weights() -> None:
     given = ["architecture=keypoint_rcnn", "data.canvas=[128,128]", "data.batch_size=1", "data.workers=0"]
     config = compose("train", given)

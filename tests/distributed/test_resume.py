@@ -91,7 +91,7 @@ def test_two_processes_stopped_in_mid_epoch_and_between_epochs(tmp_path: Path) -
     same(outcome(run), outcome(only_run(tmp_path / "whole")))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_process_goes_on_as_two(tmp_path: Path) -> None:
     """Another number of processes, the same global batch: allowed, noted, and at the same place."""
     run = in_process(tmp_path, "trainer.max_epochs=1")

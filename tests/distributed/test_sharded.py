@@ -19,7 +19,7 @@ from armature import cli
 
 PIECES = ["trainer=fsdp", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.strategy.min_parameters=20000"]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def test_a_run_in_pieces(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def test_two_processes_see_what_one_sees(runs: Path, tmp_path: Path) -> None:
     assert [row["step"] for row in a] == [row["step"] for row in b] == ["3", "6"]
 
 
+@pytest.mark.long
 def test_torchrun_and_multirun_leave_one_folder_a_run(tmp_path: Path) -> None:
     code, out, err = finished([*torchrun(2)], tmp_path, *DDP, "-m", "seed=3,4", "trainer.devices=auto")
     assert code == 0, err
@@ -109,6 +110,7 @@ def test_torchrun_and_multirun_leave_one_folder_a_run(tmp_path: Path) -> None:
     assert all((f / "report.html").is_file() for f in found)
 
 
+@pytest.mark.long
 def test_multirun_starts_its_own_processes(tmp_path: Path) -> None:
     code, out, err = finished(OURS, tmp_path, *DDP, "-m", "seed=3,4")
     assert code == 0, err

@@ -121,7 +121,7 @@ def test_a_run_with_unsent_parts_goes_on_offline(monkeypatch, tmp_path, caplog):
     assert "earlier parts of this run are kept offline" in caplog.text and "armature sync" in caplog.text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_runs_go_on_and_what_was_missed_is_sent_later(tmp_path):
     script = SCRIPT.format(here=str(HERE), callbacks=str(HERE.parent / "callbacks"))
     with serving() as server:
