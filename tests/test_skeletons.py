@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[1] / "conf" / "skeleton"
 COUNTS = {"coco_person": 17, "lsp": 14, "face_300w": 68, "openfield_mouse": 4, "mirror_mouse": 17, "coco_foot": 23}
 COUNTS |= {"coco_wholebody": 133, "coco_wholebody_body": 17, "coco_wholebody_foot": 6, "coco_wholebody_face": 68}
 COUNTS |= {"coco_wholebody_hand": 21, "mpii": 16, "crowdpose": 14, "aic": 14, "openpose_18": 18, "body_25": 25}
-COUNTS |= {"hand_21": 21, "wflw": 98, "ap10k": 17, "animalpose": 20, "interest_point": 1}
+COUNTS |= {"hand_21": 21, "wflw": 98, "ap10k": 17, "animalpose": 20, "interest_point": 1, "plate": 6}
 WITH_SIGMAS = {"coco_person", "coco_foot", "mpii", "crowdpose", "aic", "ap10k", "animalpose"}
 WITH_SIGMAS |= {f"coco_wholebody{part}" for part in ("", "_body", "_foot", "_face", "_hand")}
 #: Figures of several pieces: the parts of faces, two feet, a mouse seen twice and an obstacle.
