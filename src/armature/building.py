@@ -22,31 +22,52 @@ from armature.errors import ConfigError, UserError
 #: Environment variable with more prefixes, separated by commas; ``--allow`` writes it, so that child processes know.
 ALLOW_VARIABLE = "ARMATURE_ALLOW"
 
-ALLOWED = ("armature.", "torch.", "torchvision.", "timm.", "kornia.", "pytorch_lightning.", "torchmetrics.")
-
-#: Inside the allowed packages, but they run commands, fetch code, unpickle or write files: never the part of a model.
-DENIED = (
-    "armature.building",
-    "armature.cli",
-    "armature.configuration",
-    "armature.launching.queue",
-    "armature.launching.submission",
-    "armature.provenance",
-    "armature.run_folder",
-    "armature.verbs",
-    "pytorch_lightning.cli",
-    "torch.distributed.run",
-    "torch.hub",
-    "torch.jit.load",
-    "torch.load",
-    "torch.multiprocessing",
-    "torch.ops.load_library",
-    "torch.package",
-    "torch.save",
-    "torch.serialization",
-    "torch.utils.cpp_extension",
-    "torch.utils.model_zoo",
+#: Packages, or the parts of them that networks, losses, optimizers and data are built of. No package as a whole: each
+#: has corners that start processes (torch.distributed, torch.utils.collect_env), read pickles or write files.
+ALLOWED = (
+    "armature.",
+    "torch.nn.",
+    "torch.optim.",
+    "torchvision.models.",
+    "torchvision.ops.",
+    "timm.layers.",
+    "timm.optim.",
+    "kornia.augmentation.",
+    "kornia.filters.",
+    "kornia.losses.",
+    "pytorch_lightning.callbacks.",
+    "torchmetrics.",
 )
+
+#: Where functions of the allowed parts come from, besides these parts themselves.
+HOMES = ("torch._C._nn.",)
+
+#: Allowed by name, but they run commands, start processes, fetch or send, or write files: never the part of a model.
+DENIED = (
+    *(f"armature.{part}" for part in ("bench", "building", "cli", "comparison", "conclusion", "configuration", "cost")),
+    *(f"armature.{part}" for part in ("crew", "demo", "exporting", "lifeline", "multirun", "predicting", "preflight")),
+    *(f"armature.{part}" for part in ("provenance", "ranks", "recording", "reports", "reproduction", "restoring")),
+    *(f"armature.{part}" for part in ("resuming", "run_folder", "skeleton_file", "sweeping", "verbs", "weights")),
+    "armature.callbacks.checkpoint_io",
+    "armature.data.formats",
+    "armature.data.labels",
+    "armature.data.recognising",
+    "armature.evaluation.coco_json",
+    "armature.launching",
+    "armature.suites.page",
+    "armature.suites.probing",
+    "armature.suites.running",
+    "armature.tracking.sending",
+    # Of packages of which somebody may allow more.
+    "pytorch_lightning.cli",
+    "timm.create_model",
+    *(f"torch.{part}" for part in ("classes", "distributed", "hub", "jit.load", "load", "multiprocessing", "package")),
+    *(f"torch.{part}" for part in ("ops.load_library", "save", "serialization", "utils.collect_env")),
+    *(f"torch.{part}" for part in ("utils.cpp_extension", "utils.model_zoo")),
+)
+
+#: Parts of those that are nothing of the kind.
+HARMLESS = ("armature.launching.settings", "armature.predicting.tiling", "armature.sweeping.sampling")
 
 _KEYS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
 
@@ -183,13 +204,21 @@ def _check_name(target: Any, key: str) -> None:
 def _check_home(found: Any, target: str, key: str) -> None:
     """Refuses what an allowed module merely imported: ``torch.os.system`` lives in ``posix``."""
     home = getattr(found, "__module__", None) or getattr(type(found), "__module__", "")
-    real = f"{home}.{getattr(found, '__qualname__', '')}"
-    if not real.startswith(allowed_prefixes()) or _denied(real):
-        raise ConfigError(f"{_at(key)}_target_ '{target}' is really '{real}', which is not allowed")
+    name = getattr(found, "__qualname__", "")
+    if not f"{home}.{name}".startswith((*allowed_prefixes(), *HOMES)) or _denied(f"{home}.{name}"):
+        raise ConfigError(f"{_at(key)}_target_ '{target}' is really '{home}.{name}', which is not allowed")
+    if inspect.isfunction(found) and "." in name:
+        # With an object that the config builds as its first argument it would do what that object can do: save, say.
+        raise ConfigError(
+            f"{_at(key)}_target_ '{target}' is a method, which is not allowed; name a class or a function"
+        )
 
 
 def _denied(name: str) -> bool:
-    return any(name == prefix or name.startswith(prefix + ".") for prefix in DENIED)
+    def within(parts: tuple[str, ...]) -> bool:
+        return any(name == part or name.startswith(part + ".") for part in parts)
+
+    return within(DENIED) and not within(HARMLESS)
 
 
 def _import(target: str, key: str) -> tuple[Any, str]:

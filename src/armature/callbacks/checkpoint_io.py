@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, BinaryIO
 
 import torch
 from lightning_fabric.plugins import CheckpointIO
+
+from armature.errors import ConfigError
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -51,8 +54,17 @@ class AtomicCheckpointIO(CheckpointIO):
             self.error = error
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
-        """The contents of a checkpoint file."""
-        return torch.load(path, map_location=map_location, weights_only=weights_only is not False)
+        """The contents of a checkpoint file.
+
+        Raises:
+            ConfigError: it holds more than tensors and plain data; nothing of it was run.
+        """
+        try:
+            return torch.load(path, map_location=map_location, weights_only=weights_only is not False)
+        except pickle.UnpicklingError as error:
+            raise ConfigError(
+                f"checkpoint {path} holds more than tensors and plain data, or is torn; it was not opened"
+            ) from error
 
     def remove_checkpoint(self, path: Any) -> None:
         """Removes a checkpoint file; fine if it is gone."""

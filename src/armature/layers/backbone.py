@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import timm
@@ -42,6 +42,7 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         levels = _levels(name, strides)
+        _check_options(options or {})
         self.net = timm.create_model(
             name, pretrained=pretrained, features_only=True, out_indices=levels, **(options or {})
         )
@@ -53,6 +54,16 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return self.net((images - self.mean) / self.std)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """timm's own ways to read weights from anywhere are not for configs, which may come from a stranger."""
+    strange = [option for option in options if option.startswith(("checkpoint", "pretrained"))]
+    if strange:
+        raise ConfigError(
+            f"backbone options: '{strange[0]}' reads weights from a file or address; pretrained=true takes timm's own, "
+            "init=RUN those of a run"
+        )
 
 
 def _levels(name: str, strides: Sequence[int]) -> list[int]:
