@@ -115,7 +115,7 @@ class RigidPlate:
             "",
             self.size,
             points[None],
-            (2 * inside)[None].astype(np.int64),
+            np.where(inside, 2, 0)[None].astype(np.int64),
             np.concatenate([low, high])[None],
             np.array([area]),
             np.zeros(1, bool),
