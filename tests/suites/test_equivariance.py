@@ -71,6 +71,7 @@ def test_a_planted_offset_is_found_at_its_size_without_labels_and_with_them(erro
     result = suite(lights=[])(finder, SCENES)
     for axis, planted in zip("xy", error, strict=True):
         assert result.numbers[f"offset/{axis}"].estimate == pytest.approx(planted, abs=0.03)
+        assert result.numbers[f"labels/offset/{axis}"].estimate == pytest.approx(planted, abs=0.03)
     for axis, planted in enumerate(error):
         values = list(result.keypoints[f"offset {'xy'[axis]}"].values())
         np.testing.assert_allclose(values, planted, atol=0.04)

@@ -150,7 +150,7 @@ def occlude(
     rng: np.random.Generator,
     middles: Callable[[int], NDArray[np.float64]],
 ) -> Picture:
-    """Grey blocks, a fifth of a person's longer side wide, on ``strength`` out of six of the middles of each person.
+    """Grey blocks, a tenth of a person's longer side wide, on ``strength`` out of six of the middles of each person.
 
     Args:
         middles: person -> (P, 2) canvas px that may be covered.
@@ -162,7 +162,7 @@ def occlude(
             continue
         count = max(1, round(len(places) * strength / 6))
         box = record.boxes[person]
-        half = max(2.0, 0.1 * float((box[2:] - box[:2]).max()))
+        half = max(2.0, 0.05 * float((box[2:] - box[:2]).max()))
         for x, y in places[rng.permutation(len(places))[:count]]:
             left, top = (max(0, round(v - half)) for v in (x, y))
             covered[top : max(0, round(y + half)), left : max(0, round(x + half))] = FILL

@@ -96,6 +96,10 @@ class Equivariance:
         result = Result("equivariance", subject.name, {}, card=self.card())
         _numbers(result, draws, before, followed, values)
         _offsets(result, draws, followed, subject)
+        if labelled:
+            for axis, interval in zip("xy", label_offset(base, records, draws), strict=True):
+                result.numbers[f"labels/offset/{axis}"] = interval
+                result.units[f"labels/offset/{axis}"] = "px"
         result.curves = list(_curves(draws, [view for view, _ in followed], values))
         result.keypoints |= _keypoints(values, subject)
         views = [view for view, _ in followed]

@@ -12,13 +12,21 @@ from armature.suites.result import Curve, Result
 #: Measures drawn, in this order; others are in the JSON.
 DRAWN = ("moved", "jumps", "AP", "PCK@0.1", "error/mean", "repeatability@3", "homography@3", "error")
 _ACROSS = 4
+#: Strengths are marked one by one where they are no more than these.
+_MARKS = 6
 
 
-def save(results: Sequence[Result], path: Path, measures: Sequence[str] = DRAWN) -> Path | None:
+def save(
+    results: Sequence[Result], path: Path, measures: Sequence[str] = DRAWN, order: Sequence[str] = ()
+) -> Path | None:
     """Writes the curves of one suite's results as a PNG file; None where there are none.
 
     A panel for each kind of change and measure; several results are lines in it.
+
+    Args:
+        order: of all subjects, so that each has one colour in the curves of all suites; () is that of the results.
     """
+    known = list(order) or [result.subject for result in results]
     panels = _panels(results, measures)
     if not panels:
         return None
@@ -32,7 +40,8 @@ def save(results: Sequence[Result], path: Path, measures: Sequence[str] = DRAWN)
     figure = Figure(figsize=(3.4 * columns, 2.5 * rows + 0.4), dpi=110, layout="constrained")
     for number, (kind, measure) in enumerate(panels, 1):
         axes = figure.add_subplot(rows, columns, number)
-        for line, result in enumerate(results):
+        for result in results:
+            line = known.index(result.subject)
             for curve in result.curves:
                 if (curve.kind, curve.measure) == (kind, measure):
                     _line(axes, curve, result.subject, PALETTE[line % len(PALETTE)])
@@ -65,6 +74,11 @@ def _dress(axes, kind: str, measure: str, results: Sequence[Result]) -> None:  #
     px = " (px)" if measure in ("moved", "error/mean") else ""
     axes.set_title(f"{kind.replace('_', ' ')}: {measure}{px}", loc="left", fontsize=9)
     axes.set_xlabel(unit, fontsize=8, color="#6a707a")
+    marks = sorted(
+        {s for r in results for c in r.curves if (c.kind, c.measure) == (kind, measure) for s in c.strengths}
+    )
+    if len(marks) <= _MARKS:
+        axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color("#b9bec5")
     axes.grid(axis="y", lw=0.5, color="#e3e5e8")

@@ -25,9 +25,18 @@ from armature.suites.subject import Subject
 COLUMNS: dict[str, tuple[str, ...]] = {
     "repeatability": (
         *("repeatability@3/viewpoint", "repeatability@3/illumination", "localisation/viewpoint"),
-        *("matching score/viewpoint", "homography@3/viewpoint", "repeatability@3/gaussian_noise"),
+        *("matching score/viewpoint", "homography@1/viewpoint", "repeatability@3/gaussian_noise"),
     ),
-    "equivariance": ("moved", "jumps", "jumps/rotation", "offset/x", "offset/y", "AP/unchanged", "AP/difference"),
+    "equivariance": (
+        "moved",
+        "jumps",
+        "jumps/rotation",
+        "offset/x",
+        "offset/y",
+        "labels/offset/y",
+        "AP/unchanged",
+        "AP/difference",
+    ),
     "corruptions": ("clean", "mPC", "rPC", "drop", "drop/occluded_keypoints", "drop/occluded_limbs"),
     "uniqueness": ("second place", "peak-to-sidelobe", "entropy", "rank correlation"),
     "crowding": ("alone", "crowded", "drop", "recall/crowded"),
@@ -97,7 +106,8 @@ def write(probed: Probed, folder: Path) -> Path:
         if results
     ]
     write_text(folder / "probe.md", "\n".join([*parts, *probed.left_out]) + "\n")
-    sections = [_section(name, results, folder) for name, results in probed.results.items() if results]
+    order = list(dict.fromkeys(result.subject for results in probed.results.values() for result in results))
+    sections = [_section(name, results, folder, order) for name, results in probed.results.items() if results]
     return page.write(folder / "probe.html", sections, probed.about, probed.left_out)
 
 
@@ -188,8 +198,8 @@ def _data(config: DictConfig) -> str:
     return str(config.data.get("root") or (val or {}).get("_target_", "data"))
 
 
-def _section(name: str, results: Sequence[Result], folder: Path) -> page.Section:
-    curves = figure.save(results, folder / f"{name}_curves.png", _MEASURES.get(name, figure.DRAWN))
+def _section(name: str, results: Sequence[Result], folder: Path, order: Sequence[str]) -> page.Section:
+    curves = figure.save(results, folder / f"{name}_curves.png", _MEASURES.get(name, figure.DRAWN), order)
     pictures: list[tuple[str, Path]] = []
     for result in results:
         for number, (caption, picture) in enumerate(result.pictures, 1):
