@@ -112,6 +112,16 @@ class Video:
         return container
 
 
+def _quietly_opened(number: int) -> Any:
+    """The camera; OpenCV's own complaints about one that is not there would stand above ours."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(number)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
 def _at(packet: Any) -> str:
     return f"{float(packet.pts * packet.time_base):.2f} s" if packet.pts is not None else "an unknown time"
 
@@ -167,7 +177,7 @@ class Camera:
         """
         import time
 
-        device = cv2.VideoCapture(self.number)
+        device = _quietly_opened(self.number)
         try:
             if not device.isOpened():
                 raise DataError(f"source={self.number}: no camera with this number that can be opened")
