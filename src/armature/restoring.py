@@ -51,7 +51,7 @@ def restore(run: str | Path, checkpoint: str = "best", overrides: Mapping[str, o
     Raises:
         ConfigError: no such run or checkpoint, or one that does not fit the other.
     """
-    folder, config = merged(run, [f"{key}={value}" for key, value in _dotted(overrides or {}).items()])
+    folder, config = merged(run, [f"{key}={value}" for key, value in dotted(overrides or {}).items()])
     file = checkpoint_file(folder, checkpoint)
     module = assembly.assemble(config)
     assembly.load_weights(module, file)
@@ -71,9 +71,9 @@ def checkpoint_file(folder: RunFolder, checkpoint: str = "best") -> Path:
     return file
 
 
-def _dotted(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+def dotted(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     """Nested mappings as one, with dotted keys."""
     flat: dict[str, object] = {}
     for key, value in values.items():
-        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        flat |= dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
