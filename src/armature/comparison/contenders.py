@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from armature import configuration
 from armature.building import build
+from armature.comparison import examined
 from armature.errors import DataError, UserError
 from armature.evaluation.results import Predictions, Truth
 from armature.evaluation.selection import predictions_of, truth_of
@@ -34,6 +35,7 @@ class Contender:
         config: the run's resolved config, {} for a bare file.
         provenance, cost: the run's JSON files, {} where there are none.
         history: columns of its history.csv, {} where there is none.
+        suites: what suites have left beside the run, by their names.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Contender:
     provenance: dict[str, Any] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
     history: History = field(default_factory=dict)
+    suites: dict[str, Any] = field(default_factory=dict)
 
 
 def gather(
@@ -131,6 +134,7 @@ def _run(name: str, path: Path) -> Contender:
         history=read_history(folder.history) if folder.history.is_file() else {},
         provenance=_object(folder.provenance) if folder.provenance.is_file() else {},
         cost=_object(folder.cost) if folder.cost.is_file() else {},
+        suites=examined.read(path),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from armature.comparison import examined
 from armature.comparison.judging import Judged
 from armature.comparison.seeds import Group
 from armature.errors import UserError
@@ -97,6 +98,7 @@ def compose(
             "comparisons": comparisons,
             "slices": _slices(ranked, judged),
             "costs": _costs(ranked, summaries, settings.metric),
+            "suites": examined.tables(ranked),
         }
     )
 

@@ -93,7 +93,16 @@ def _tables(document: Document, page: Path | None) -> dict[str, Any]:
         "comparison/ranking": wandb.Table(columns=columns, data=rows),
         "comparison/pairs": wandb.Table(columns=pairs, data=compared),
     }
+    for found in document.get("suites") or []:
+        names = [f"{column}{part}" for column in found["columns"] for part in ("", " low", " high")]
+        own = [[row["name"], *_ends(row["numbers"], found["columns"])] for row in found["rows"]]
+        tables[f"comparison/{found['suite']}"] = wandb.Table(columns=["system", *names], data=own)
     return tables | ({"comparison/page": wandb.Html(str(page))} if page else {})
+
+
+def _ends(numbers: Mapping[str, Any], columns: Sequence[str]) -> list[float | None]:
+    """Estimate, low and high of each column, None for what there is not."""
+    return [(numbers.get(column) or {}).get(part) for column in columns for part in ("estimate", "low", "high")]
 
 
 def _draw(folder: Path, pair: Pair, count: int) -> tuple[list[tuple[str, Path]], str]:

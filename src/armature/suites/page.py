@@ -13,8 +13,8 @@ from markupsafe import Markup
 from armature.reports.embedding import embed
 from armature.reports.run_report import package_text
 from armature.run_folder import write_text
+from armature.suites.columns import HEADS
 from armature.suites.result import Result, shown
-from armature.suites.text import HEADS
 
 
 @dataclass(frozen=True)

@@ -17,30 +17,10 @@ from armature.building import build
 from armature.errors import ConfigError, UserError
 from armature.run_folder import write_json, write_text
 from armature.suites import figure, page, running, text
+from armature.suites.columns import columns
 from armature.suites.result import Result
 from armature.suites.scenes import Scene
 from armature.suites.subject import Subject
-
-#: The columns of each suite's table; everything else is in the JSON and in the curves.
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "repeatability": (
-        *("repeatability@3/viewpoint", "repeatability@3/illumination", "localisation/viewpoint"),
-        *("matching score/viewpoint", "homography@1/viewpoint", "repeatability@3/gaussian_noise"),
-    ),
-    "equivariance": (
-        "moved",
-        "jumps",
-        "jumps/rotation",
-        "offset/x",
-        "offset/y",
-        "labels/offset/y",
-        "AP/unchanged",
-        "AP/difference",
-    ),
-    "corruptions": ("clean", "mPC", "rPC", "drop", "drop/occluded_keypoints", "drop/occluded_limbs"),
-    "uniqueness": ("second place", "peak-to-sidelobe", "entropy", "rank correlation"),
-    "crowding": ("alone", "crowded", "drop", "recall/crowded"),
-}
 
 
 @dataclass
@@ -179,10 +159,7 @@ def _one(
 
 
 def _columns(suite: str, results: Sequence[Result]) -> list[str]:
-    """The suite's columns that anybody has; of a suite that is not listed, the first six numbers."""
-    there = {name for result in results for name in result.numbers}
-    chosen = COLUMNS.get(suite, tuple(results[0].numbers)[:6])
-    return [name for name in chosen if name in there] or list(results[0].numbers)[:6]
+    return columns(suite, [list(result.numbers) for result in results])
 
 
 def _said(result: Result) -> str:
@@ -207,8 +184,7 @@ def _section(name: str, results: Sequence[Result], folder: Path, order: Sequence
             file.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(file), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
             pictures.append((f"{result.subject}, {caption}", file))
-    columns = _columns(name, results)
-    return page.Section(name, _said(results[0]), columns, list(results), curves, pictures)
+    return page.Section(name, _said(results[0]), _columns(name, results), list(results), curves, pictures)
 
 
 #: Which measures' curves are drawn for several subjects at once.
@@ -229,9 +205,9 @@ def _logged(probed: Probed, folder: Path, written: Path | None) -> dict[str, Any
 
     logged: dict[str, Any] = {}
     for name, results in probed.results.items():
-        columns = _columns(name, results)
-        head = ["subject", *(f"{column}{part}" for column in columns for part in ("", " low", " high"))]
-        rows = [[r.subject, *(_cell(r, column, part) for column in columns for part in _PARTS)] for r in results]
+        wanted = _columns(name, results)
+        head = ["subject", *(f"{column}{part}" for column in wanted for part in ("", " low", " high"))]
+        rows = [[r.subject, *(_cell(r, column, part) for column in wanted for part in _PARTS)] for r in results]
         logged[f"probe/{name}"] = wandb.Table(columns=head, data=rows)
         curves = folder / f"{name}_curves.png"
         if written is not None and curves.is_file():

@@ -10,30 +10,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from armature.suites.columns import HEADS
 from armature.suites.result import Result, shown
 
 #: Keypoints named at either end of a result, and the measures whose curves are printed; all are in the files.
 _ENDS = 3
 _PRINTED = ("moved", "jumps", "AP", "repeatability@3", "localisation", "matching score", "homography@3", "error")
-
-#: Heads of columns where a number's own name is long.
-HEADS = {
-    "repeatability@3/viewpoint": "repeat@3 viewpoint",
-    "repeatability@3/illumination": "repeat@3 light",
-    "repeatability@3/gaussian_noise": "repeat@3 noise",
-    "localisation/viewpoint": "error viewpoint",
-    "matching score/viewpoint": "matching score",
-    "homography@1/viewpoint": "homography within 1",
-    "labels/offset/y": "offset y by labels",
-    "jumps/rotation": "jumps turned",
-    "AP/unchanged": "AP before",
-    "AP/difference": "AP change",
-    "drop/occluded_keypoints": "drop joints covered",
-    "drop/occluded_limbs": "drop limbs covered",
-    "peak-to-sidelobe": "peak to sidelobe",
-    "rank correlation": "rank corr. with error",
-    "recall/crowded": "recall crowded",
-}
 
 
 def of_result(result: Result) -> RenderableType:
