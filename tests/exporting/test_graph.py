@@ -24,6 +24,11 @@ NETWORK_ONLY = ("openpose_tiny", "posted_matched_tiny")
 PERSON = load(config_folders.project() / "skeleton" / "coco_person.yaml")
 
 
+def timed(name: str) -> Any:
+    """The name; networks of two stages take seconds."""
+    return pytest.param(name, marks=pytest.mark.slow if name.startswith(("posted", "keypoint")) else ())
+
+
 def parts(name: str, *overrides: str) -> tuple[Any, Any]:
     torch.manual_seed(0)
     config = compose("train", [f"architecture={name}", *overrides])
@@ -62,7 +67,7 @@ def same(found: list[Poses], expected: list[Poses]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", [n for n in SMALL if n not in NETWORK_ONLY])
+@pytest.mark.parametrize("name", [timed(n) for n in SMALL if n not in NETWORK_ONLY])
 def test_the_graph_answers_who_is_decoded(name: str) -> None:
     model, codec = parts(name, *(["model.detector.min_score=0"] if name == "posted_tiny" else []))
     images = drawn()
@@ -74,7 +79,7 @@ def test_the_graph_answers_who_is_decoded(name: str) -> None:
     assert same(found, expected)
 
 
-@pytest.mark.parametrize("name", NETWORK_ONLY)
+@pytest.mark.parametrize("name", [timed(n) for n in NETWORK_ONLY])
 def test_what_no_graph_decodes_is_said_and_its_outputs_are_decoded_elsewhere(name: str) -> None:
     model, codec = parts(name)
     images = drawn(2)
