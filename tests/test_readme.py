@@ -50,7 +50,7 @@ def commands(text: str) -> Iterator[tuple[int, str]]:
 def calls(line: str) -> Iterator[str]:
     """The ``armature`` and ``make`` calls of a shell line, without comments, redirections and variables before them."""
     for piece in re.split(r"\s(?:&&|\|\||[|;])\s", line):
-        words = re.split(r"\s[12]?>|\s+#", piece.strip())[0].strip()
+        words = re.split(r"\s(?:[12]?>|<\s)|\s+#", piece.strip())[0].strip()
         words = re.sub(r"^(\w+=\S+\s+)+", "", words)
         if re.match(r"(armature|make)(\s|$)", words):
             yield words
