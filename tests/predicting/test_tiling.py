@@ -10,7 +10,7 @@ import torch
 from armature.data.geometry import map_points
 from armature.errors import ConfigError
 from armature.predicting.tiling import Tiles, merge
-from armature.predicting.views import View, Whole
+from armature.predicting.views import Tight, View, Whole
 from armature.structures import Poses
 
 HEIGHT, WIDTH = lamps.CANVAS
@@ -79,3 +79,21 @@ def test_what_one_view_says_twice_stays() -> None:
 def test_impossible_tiles_are_refused() -> None:
     with pytest.raises(ConfigError, match="overlap"):
         Tiles(lamps.CANVAS, overlap=1.0)
+
+
+@pytest.mark.parametrize("size", [(426, 640), (640, 427), (96, 128), (10, 300), (333, 333)])
+def test_tight_canvases_hold_the_picture_as_large_and_are_no_larger_than_they_must_be(size: tuple[int, int]) -> None:
+    (view,), (whole,) = Tight((128, 128), 32)(size), Whole((128, 128))(size)
+    assert view.matrix[0, 0] == whole.matrix[0, 0] and max(view.canvas) <= 128
+    corners = map_points(np.array([[0.0, 0.0], [size[1], size[0]]]), view.matrix)
+    assert (corners >= -1e-6).all() and (corners <= np.array(view.canvas)[::-1] + 1e-6).all()
+    for side, taken in zip(view.canvas, (corners[1] - corners[0])[::-1], strict=True):
+        assert side % 32 == 0 and side - taken < 32
+
+
+def test_pictures_of_several_shapes_keep_their_order() -> None:
+    places = [[(40, 30)], [(60, 50), (90, 40)], [], [(30, 60)]]
+    shapes = [(96, 128), (80, 128), (96, 100), (96, 128)]
+    pictures = [lamps.picture(p, s) for p, s in zip(places, shapes, strict=True)]
+    found = lamps.predictor(Tight(lamps.CANVAS, 16)).predict(pictures)
+    assert [len(f) for f in found] == [1, 2, 0, 1] and [f.size for f in found] == shapes

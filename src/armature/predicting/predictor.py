@@ -155,7 +155,8 @@ class Predictor:
 
     def _looked(self, pictures: Sequence[Picture]) -> Iterator[tuple[int, View, Poses]]:
         """(index of the picture, view, people in the picture's pixels) of every view, batch by batch."""
-        views = ((i, view) for i, picture in enumerate(pictures) for view in self.views(picture.shape[:2]))
+        views = [(i, view) for i, picture in enumerate(pictures) for view in self.views(picture.shape[:2])]
+        views.sort(key=lambda pair: pair[1].canvas)
         for canvas, alike in groupby(views, key=lambda pair: pair[1].canvas):
             # Canvases of their own size come alone, as evaluation has them.
             for batch in _parts(alike, 1 if isinstance(self.views, AsLarge) else self.batch_size):

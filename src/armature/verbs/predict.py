@@ -94,6 +94,7 @@ def _job(config: DictConfig, restored: Restored, source: Any, folder: Path) -> J
 
 def _predictor(config: DictConfig, restored: Restored) -> Predictor:
     from armature.predicting.predictor import Predictor, judged_views
+    from armature.predicting.views import Tight
 
     module = restored.module
     if config.flip_test is not None:
@@ -101,8 +102,11 @@ def _predictor(config: DictConfig, restored: Restored) -> Predictor:
     if config.multi_scale:
         module.multi_scale = build(config.multi_scale)
     views = judged_views(restored.config.data)
+    height, width = (int(side) for side in restored.config.data.canvas)
     if config.tiles:
-        views = build(config.tiles)(tuple(int(side) for side in restored.config.data.canvas))
+        views = build(config.tiles)((height, width))
+    elif config.tight is not None:
+        views = Tight((height, width), config.tight)
     given = {name: config[name] for name in ("batch_size", "precision") if config[name] is not None}
     own = {"min_score": config.min_score, "max_people": config.max_people, "device": config.device}
     return Predictor.of_run(restored, views, **own, **given)
