@@ -15,6 +15,7 @@ import armature
 from armature import conclusion, restoring
 from armature.errors import ConfigError, DataError
 from armature.evaluation.results import Predictions
+from armature.predicting.folding import fold
 from armature.predicting.predictor import Predictor
 
 MakeRun = Callable[..., Path]
@@ -97,3 +98,48 @@ def test_numbers_are_views_and_coco_results_are_pixel_indices(make_run: MakeRun)
     row = found.to_coco(image_id=7)[0]
     assert row["image_id"] == 7 and row["keypoints"][0] == pytest.approx(arrays.keypoints[0, 0, 0] - 0.5, abs=6e-4)
     assert found.point("nose").shape == (len(found), 3)
+
+
+@pytest.mark.parametrize("architecture", TINY)
+def test_folded_networks_say_the_same_but_for_the_last_digits(make_run: MakeRun, architecture: str) -> None:
+    pictures = [np.random.default_rng(i).integers(0, 255, (100, 140, 3), np.uint8) for i in range(2)]
+    plain, folded = (armature.load(make_run(architecture), min_score=0.0, folded=f) for f in (False, True))
+    for one, other in zip(plain.predict(pictures), folded.predict(pictures), strict=True):
+        assert len(one) == len(other)
+        np.testing.assert_allclose(other.scores, one.scores, atol=1e-4)
+
+
+def test_what_only_looks_like_a_sequence_is_not_folded_in_silence() -> None:
+    class Backwards(torch.nn.Module):
+        """Normalises first."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution, self.norm = torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3)
+            self.norm.running_mean += 5
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"map": self.convolution(self.norm(x))}
+
+    with pytest.raises(ConfigError, match="fold=true changes the output 'map'"):
+        fold(Backwards())
+
+
+def test_folding_leaves_no_normalisation_behind_a_convolution() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU())
+    network[1].running_mean += 1
+    network[1].running_var *= 3
+
+    class Named(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network
+
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"map": self.inner(x)}
+
+    named = Named().eval()
+    x = torch.rand(1, 3, 8, 8)
+    want = named(x)["map"]
+    assert fold(named) == 1 and not any(isinstance(m, torch.nn.BatchNorm2d) for m in named.modules())
+    torch.testing.assert_close(named(x)["map"], want)

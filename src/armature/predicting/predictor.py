@@ -18,6 +18,7 @@ from armature.data.geometry import FILL, warp
 from armature.data.source import Picture
 from armature.errors import ConfigError
 from armature.module import PoseModule
+from armature.predicting.folding import fold
 from armature.predicting.frames import Frame, Unread
 from armature.predicting.prediction import Prediction
 from armature.predicting.reading import PictureLike, as_picture
@@ -52,9 +53,10 @@ class Predictor:
         batch_size: canvases that go through the network together.
         precision: Lightning's name, or ``auto``: bf16 where the device multiplies it.
         device: torch's name, or ``auto``: CUDA where there is any.
+        folded: fold batch normalisations into convolutions: faster, but for the last digits the same.
 
     Raises:
-        ConfigError: an unknown device or precision.
+        ConfigError: an unknown device or precision, or a network that cannot be folded.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Predictor:
         batch_size: int = 8,
         precision: str = "auto",
         device: str = "auto",
+        folded: bool = False,
     ) -> None:
         self.skeleton, self.views, self.fill = skeleton, views, fill
         self.min_score, self.max_people, self.batch_size = min_score, max_people, batch_size
@@ -79,6 +82,8 @@ class Predictor:
         if self.precision not in _PRECISIONS:
             raise ConfigError(f"precision={precision}: known are auto, {', '.join(_PRECISIONS)}")
         self._autocast, self._weights = _PRECISIONS[self.precision]
+        if folded:
+            fold(module.network)
         self.module = module.eval().to(self.device, self._weights)
 
     @classmethod

@@ -109,6 +109,7 @@ def _predictor(config: DictConfig, restored: Restored) -> Predictor:
         views = Tight((height, width), config.tight)
     given = {name: config[name] for name in ("batch_size", "precision") if config[name] is not None}
     own = {"min_score": config.min_score, "max_people": config.max_people, "device": config.device}
+    own["folded"] = config.fold
     return Predictor.of_run(restored, views, **own, **given)
 
 
