@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from armature.comparison import document, judging, seeds
+from armature.comparison import document, judging, output, seeds
 from armature.comparison.contenders import gather
 from armature.errors import DataError
+from armature.evaluation.bootstrap import Interval
 from armature.reports import comparison_page
+from armature.suites.result import Curve, Result
 
 
 def _examined(run: Path, suite: str, moved: float, pictures: int = 50) -> None:
@@ -50,6 +52,22 @@ def test_a_table_holds_who_was_examined_and_names_who_was_not(runs: list[Path]) 
     page = comparison_page.render(found)
     assert "1.50" in page and "[2.40, 2.60]" in page and "Not examined: c" in page
     json.dumps(found, allow_nan=False)
+
+
+def test_a_result_comes_back_from_its_json_and_its_curves_are_drawn(runs: list[Path], tmp_path: Path) -> None:
+    nan = float("nan")
+    ends = [Interval(0.2, 0.1, 0.3, 0.05, 20, 0.95, "BCa bootstrap"), Interval(nan, nan, nan, nan, 0, 0.95, "none")]
+    curve = Curve("shift", "moved", "px", (1.0, 2.0), tuple(ends))
+    before = Result("equivariance", "mine", {"moved": ends[0]}, {"moved": "px"}, [curve], {"moved": {"nose": nan}})
+    said = json.loads(json.dumps(before.to_dict(), allow_nan=False))
+    after = Result.from_dict(said)
+    assert after.to_dict() == before.to_dict() and after.numbers == before.numbers
+    (runs[0] / "suites").mkdir()
+    (runs[0] / "suites" / "equivariance.json").write_text(json.dumps(said))
+    groups = seeds.grouped(gather([str(run) for run in runs]))
+    page = output.write(tmp_path / "out", _compared(runs), None, 0, groups)
+    assert (tmp_path / "out" / "equivariance_curves.png").is_file()
+    assert "equivariance over the strength of the change" in page.read_text()
 
 
 def test_unlike_conditions_are_said(runs: list[Path]) -> None:

@@ -13,7 +13,7 @@ from armature.errors import ConfigError, DataError
 from armature.suites.accuracy import accuracy, judge_of
 from armature.suites.corruption_kinds import KINDS, OCCLUSIONS, STRENGTHS, change
 from armature.suites.corruptions import Corruptions
-from armature.suites.drawn import Draws
+from armature.suites.drawn import Draws, relative
 from armature.suites.scenes import View, identity, show
 from armature.suites.subject import look
 
@@ -133,6 +133,12 @@ def test_mean_and_relative_performance_are_what_a_loop_says() -> None:
     assert result.numbers["mPC/contrast"].estimate == pytest.approx(np.mean(cells[2:]))
     assert 0 < np.mean(cells) < 1
     assert result.card["seed"] == 0 and result.card["kinds"] == ["gaussian_noise", "contrast"]
+
+
+def test_nothing_is_relative_to_nothing() -> None:
+    clean, changed = np.array([0.5, 0.4, 0.0]), np.array([0.25, 0.1, 0.1])
+    np.testing.assert_allclose(relative(changed, clean), [0.5, 0.25, np.nan])
+    assert np.isnan(relative(changed, np.array([0.004, 0.5, 0.5]))).all()
 
 
 def test_what_there_is_not_is_refused_by_name() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from armature.errors import DataError
 from armature.run_folder import read_json
 from armature.suites.columns import HEADS, columns
-from armature.suites.result import shown
+from armature.suites.result import Result, shown
 
 if TYPE_CHECKING:
     from armature.comparison.seeds import Group
@@ -33,6 +33,19 @@ def read(run: Path) -> dict[str, Any]:
             )
         found[file.stem] = said
     return found
+
+
+def curves(groups: Sequence[Group], folder: Path) -> dict[str, Path]:
+    """Writes each suite's curves, a line for every system that was examined: suite -> PNG file."""
+    from armature.suites import figure  # matplotlib
+
+    order = [group.name for group in groups]
+    found: dict[str, list[Result]] = {}
+    for group in groups:
+        for suite, said in _first(group).items():
+            found.setdefault(suite, []).append(Result.from_dict(said, group.name))
+    files = {s: figure.save(own, folder / f"{s}_curves.png", order=order) for s, own in found.items()}
+    return {suite: file for suite, file in files.items() if file is not None}
 
 
 def tables(groups: Sequence[Group]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 
-from armature.comparison import disagreement, text
+from armature.comparison import disagreement, examined, text
 from armature.comparison.judging import Judged
 from armature.comparison.seeds import Group
 from armature.reports import comparison_page
@@ -37,11 +37,12 @@ class Pair:
         return cls((names[0], names[1]), (first, second))
 
 
-def write(folder: Path, document: Document, pair: Pair | None, pictures: int) -> Path:
+def write(folder: Path, document: Document, pair: Pair | None, pictures: int, groups: Sequence[Group] = ()) -> Path:
     """Writes comparison.html, comparison.json, comparison.md and pictures/, and returns the page's path.
 
     Args:
         pictures: how many images on which the pair disagrees most; a remark of the page says why there are none.
+        groups: whose suites' curves are drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
     drawn: list[tuple[str, Path]] = []
@@ -52,7 +53,9 @@ def write(folder: Path, document: Document, pair: Pair | None, pictures: int) ->
     write_text(folder / "comparison.md", text.as_text(document, "markdown"))
     captions = {path: caption for caption, path in drawn}
     embedded = [(captions[path], address) for path, address in embed([path for _, path in drawn])]
-    return comparison_page.write(document, folder, embedded)
+    lines = {suite: embed([file])[0][1] for suite, file in examined.curves(groups, folder).items()}
+    suites = [{**found, "curves": lines.get(found["suite"])} for found in document.get("suites") or []]
+    return comparison_page.write(document | {"suites": suites}, folder, embedded)
 
 
 def send(document: Document, folder: Path, project: str, page: Path | None) -> str:

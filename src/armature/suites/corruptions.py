@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from armature.errors import ConfigError, DataError
 from armature.evaluation.bootstrap import Interval
 from armature.structures import Poses
 from armature.suites import strips
 from armature.suites.accuracy import accuracy, judge_of, usable
 from armature.suites.corruption_kinds import KINDS, OCCLUSIONS, STRENGTHS, change
-from armature.suites.drawn import Draws, Values, mean
+from armature.suites.drawn import Draws, Values, mean, relative
 from armature.suites.result import Curve, Result
 from armature.suites.scenes import Scene, View, identity
 from armature.suites.subject import Subject, look
@@ -125,9 +123,8 @@ class Corruptions:
     def _three(self, kind: str, clean: Values, corrupted: Values, draws: Draws) -> dict[str, Interval]:
         """mPC, rPC and drop, of one kind or of all."""
         end = f"/{kind}" if kind else ""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            relative = np.where(clean > 0, corrupted / clean, np.nan)
-        named = {"mPC": corrupted, "rPC": relative, "drop": 1 - relative}
+        share = relative(corrupted, clean)
+        named = {"mPC": corrupted, "rPC": share, "drop": 1 - share}
         if kind:
             named.pop("rPC")
         return {f"{name}{end}": draws.interval(value) for name, value in named.items()}

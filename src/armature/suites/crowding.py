@@ -21,7 +21,7 @@ from armature.errors import ConfigError, DataError
 from armature.structures import Poses, Record, Skeleton
 from armature.suites import strips
 from armature.suites.accuracy import accuracy, judge_of, usable
-from armature.suites.drawn import Draws, Values, mean
+from armature.suites.drawn import Draws, Values, mean, relative
 from armature.suites.result import Curve, Result
 from armature.suites.scenes import Scene, View, identity, show, within
 from armature.suites.subject import Subject, look
@@ -76,9 +76,7 @@ class Crowding:
 
     def _result(self, subject: Subject, draws: Draws, values: Sequence[dict[str, Values]]) -> Result:
         alone, crowded = values[0]["AP"], mean([v["AP"] for v in values[1:]])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            drop = np.where(alone > 0, 1 - crowded / alone, np.nan)
-        named = {"alone": alone, "crowded": crowded, "drop": drop}
+        named = {"alone": alone, "crowded": crowded, "drop": 1 - relative(crowded, alone)}
         named |= {"recall/alone": values[0]["AR"], "recall/crowded": mean([v["AR"] for v in values[1:]])}
         named |= {f"AP/overlap {o:g}": v["AP"] for o, v in zip(self.overlaps, values[1:], strict=True)}
         result = Result("crowding", subject.name, draws.intervals(named), card=self.card())

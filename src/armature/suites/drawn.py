@@ -12,6 +12,8 @@ from armature.evaluation.bootstrap import Interval, bca, left_out, weights
 from armature.evaluation.ratios import Ratios
 
 Values = NDArray[np.float64]
+#: Of less than this nothing can be lost: what is relative to it is no number.
+LEAST = 0.01
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,11 @@ def mean(values: Sequence[Values]) -> Values:
     there = np.isfinite(stacked)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(there, stacked, 0.0).sum(0) / np.where(there.any(0), there.sum(0), np.nan))
+
+
+def relative(changed: Values, clean: Values) -> Values:
+    """``changed / clean`` under every draw; NaN throughout where the estimate of ``clean`` is below ``LEAST``."""
+    if not clean[0] >= LEAST:
+        return np.full_like(clean, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(clean > 0, changed / clean, np.nan))

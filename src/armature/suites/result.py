@@ -65,6 +65,31 @@ class Result:
             "protocol": self.card,
         }
 
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any], subject: str | None = None) -> Result:
+        """What ``to_dict`` has written, without the pictures; None is NaN again.
+
+        Args:
+            subject: another name for it.
+        """
+        curves = [
+            Curve(c["kind"], c["measure"], c["unit"], tuple(c["strengths"]), tuple(map(_interval, c["points"])))
+            for c in said.get("curves", [])
+        ]
+        numbers = {name: _interval(number) for name, number in said["numbers"].items()}
+        keypoints = {k: {n: _number(v) for n, v in values.items()} for k, values in said.get("keypoints", {}).items()}
+        about = dict(said.get("units", {})), curves, keypoints, list(said.get("remarks", [])), dict(said["protocol"])
+        return cls(said["suite"], subject or said["subject"], numbers, *about)
+
+
+def _interval(said: Mapping[str, Any]) -> Interval:
+    given: dict[str, Any] = {name: math.nan if value is None else value for name, value in said.items()}
+    return Interval(**given)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
 
 def shown(
     interval: Interval | Mapping[str, Any] | None, unit: str = "", ends: bool = True, fine: int | None = None

@@ -42,7 +42,9 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
     text.show(compared, config.format)
     page = None
     if config.output:
-        page = output.write(Path(config.output), compared, output.Pair.of(compared, groups, judged), config.pictures)
+        page = output.write(
+            Path(config.output), compared, output.Pair.of(compared, groups, judged), config.pictures, groups
+        )
         print(f"written to {page}")
     if config.wandb:
         print(output.send(compared, Path(config.output or "."), config.wandb, page))
