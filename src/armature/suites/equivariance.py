@@ -19,7 +19,7 @@ from armature.suites import offset, strips
 from armature.suites.accuracy import accuracy, judge_of, usable
 from armature.suites.consistency import Moves, moves
 from armature.suites.drawn import Draws, Values, mean
-from armature.suites.result import Curve, Result, by_keypoint
+from armature.suites.result import Curve, Result, by_keypoint, shown
 from armature.suites.scenes import Change, Scene, View, identity, mirror, rotation, scaling, seen
 from armature.suites.subject import Subject, look
 
@@ -100,6 +100,8 @@ class Equivariance:
             for axis, interval in zip("xy", label_offset(base, records, draws), strict=True):
                 result.numbers[f"labels/offset/{axis}"] = interval
                 result.units[f"labels/offset/{axis}"] = "px"
+            told = (f"{a} {shown(result.numbers[f'labels/offset/{a}'], 'px')}" for a in "xy")
+            result.remarks.append(f"offset by the labels of the unchanged pictures, px: {', '.join(told)}")
         result.curves = list(_curves(draws, [view for view, _ in followed], values))
         result.keypoints |= _keypoints(values, subject)
         views = [view for view, _ in followed]
