@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -80,14 +81,32 @@ def _whole(part: Part, timeout: float, project: str, entity: str) -> str:
     command = [sys.executable, "-m", "wandb", "sync", *options, str(part.file.parent)]
     client.environment()
     environment = {name: value for name, value in os.environ.items() if name not in ("WANDB_MODE", "WANDB_SILENT")}
+    client_itself = subprocess.Popen(
+        command,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout, check=False)
+        printed, _ = client_itself.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
+        _end(client_itself)
         return f"not done within {timeout:g} s"
     if part.sent:
         return ""
-    said = [line.removeprefix("wandb: ") for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    return said[-1] if said else f"wandb sync ended with exit code {done.returncode}"
+    said = [line.removeprefix("wandb: ") for line in printed.splitlines() if line.strip()]
+    return said[-1] if said else f"wandb sync ended with exit code {client_itself.returncode}"
+
+
+def _end(program: subprocess.Popen[str]) -> None:
+    """Ends a program that leads a session, and its children: the client's service would go on trying to send."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+    program.kill()
+    program.communicate()
 
 
 def _rest(part: Part, timeout: float, project: str, entity: str) -> str:
