@@ -119,6 +119,7 @@ def _dispatch(request: Request, command: list[str]) -> int:
         print(verb_help.program())
         return 0 if request.help else USER_ERROR
     elif request.multirun:
+        _prepare(request)  # runs are tried in this process before they are queued
         return importlib.import_module("armature.multirun").run(request)
     else:
         return _run(request, command)
@@ -126,8 +127,7 @@ def _dispatch(request: Request, command: list[str]) -> int:
 
 
 def _run(request: Request, command: list[str]) -> int:
-    _allow(request.allow)
-    _quiet()
+    _prepare(request)
     if request.preflight:
         return _preflight(request)
     from armature import crew, ranks
@@ -175,6 +175,11 @@ def version() -> str:
         return installed("armature")
     except PackageNotFoundError:
         return "unknown"
+
+
+def _prepare(request: Request) -> None:
+    _allow(request.allow)
+    _quiet()
 
 
 def _allow(prefixes: Sequence[str]) -> None:
