@@ -23,7 +23,7 @@ WITH_SIGMAS = {"coco_person", "coco_foot", "mpii", "crowdpose", "aic", "ap10k", 
 WITH_SIGMAS |= {f"coco_wholebody{part}" for part in ("", "_body", "_foot", "_face", "_hand")}
 #: Figures of several pieces: the parts of faces, two feet, a mouse seen twice and an obstacle.
 PIECES = {"face_300w": 9, "coco_wholebody_face": 9, "wflw": 9, "coco_wholebody": 10, "coco_wholebody_foot": 2}
-PIECES |= {"mirror_mouse": 4}
+PIECES |= {"mirror_mouse": 4, "plate": 2}
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda f: f.stem)

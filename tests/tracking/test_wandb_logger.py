@@ -268,7 +268,7 @@ def test_a_failing_client_does_not_stop_the_run(tmp_path, caplog):
     assert caplog.text.count("the service has died") == 1
 
 
-def test_the_config_group(tmp_path):
+def test_the_config_group(tmp_path, monkeypatch):
     conf = Path(__file__).parents[2] / "conf" / "logger"
     parts = {name: yaml.safe_load((conf / f"{name}.yaml").read_text()) for name in ("csv", "wandb", "both", "none")}
     assert parts["none"] == {} and parts["both"] == {"defaults": ["csv", "wandb"]}
@@ -281,4 +281,7 @@ def test_the_config_group(tmp_path):
     with pytest.raises(ConfigError, match=r"logger\.csv"):
         trackers({"csv": {"_target_": "torch.nn.Identity"}}, tmp_path)
     own = {"lightning": {"_target_": "pytorch_lightning.loggers.CSVLogger", "save_dir": str(tmp_path)}}
+    with pytest.raises(ConfigError, match="not allowed"):  # it writes wherever a config says
+        trackers(own, tmp_path)
+    monkeypatch.setenv("ARMATURE_ALLOW", "pytorch_lightning.loggers")
     assert len(trackers(own, tmp_path)[0]) == 1
