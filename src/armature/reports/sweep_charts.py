@@ -83,7 +83,7 @@ def parallel(parameters: Sequence[Mapping[str, Any]], rows: Sequence[Row], objec
     axes = [*(axis_of(p) for p in parameters), objective_axis(objective, values)]
     step = (_WIDE - 180) / max(len(axes) - 1, 1)
     xs = [70 + i * step for i in range(len(axes))]
-    top, foot = 40, _HIGH - 40
+    top, foot = 56, _HIGH - 40
     tones = shades(values, high)
     lines = []
     for i in sorted(range(len(rows)), key=lambda i: tones[i]):
@@ -99,7 +99,9 @@ def parallel(parameters: Sequence[Mapping[str, Any]], rows: Sequence[Row], objec
             )
         )
     drawn = [
-        _upright(x, axis, top, foot - 18, i == len(axes) - 1) for i, (x, axis) in enumerate(zip(xs, axes, strict=True))
+        # Names lie on two lines in turn, so that neighbours do not run into each other.
+        _upright(x, axis, top, foot - 18, 16 + 16 * (i % 2), i == len(axes) - 1)
+        for i, (x, axis) in enumerate(zip(xs, axes, strict=True))
     ]
     return _svg("parallel", _WIDE, _HIGH, "parallel coordinates", [*lines, *drawn])
 
@@ -191,8 +193,8 @@ def _framed(across: Axis, up: Axis, pieces: Sequence[Markup], label: str) -> Mar
     return _svg("", _SMALL, _LOW, label, [*frame, *pieces])
 
 
-def _upright(x: float, axis: Axis, top: float, foot: float, last: bool) -> Markup:
-    """One axis of parallel coordinates with its name above and its marks beside it."""
+def _upright(x: float, axis: Axis, top: float, foot: float, above: float, last: bool) -> Markup:
+    """One axis of parallel coordinates with its name so far ``above`` and its marks beside it."""
     side, anchor = (8, "start") if last else (-7, "end")
     marks = [
         Markup('<text class="tick halo" x="{:.1f}" y="{:.1f}" text-anchor="{}">{}</text>').format(
@@ -204,7 +206,7 @@ def _upright(x: float, axis: Axis, top: float, foot: float, last: bool) -> Marku
     head = Markup(
         '<line class="axis" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/><text class="tick name" x="{0:.1f}" y="{3}" '
         'text-anchor="middle"><title>{4}</title>{5}</text>'
-    ).format(x, top, foot, top - 16, axis.name, name)
+    ).format(x, top, foot, top - above, axis.name, name)
     return Markup("").join([head, *marks])
 
 
