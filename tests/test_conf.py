@@ -95,7 +95,7 @@ def beside(group: str, option: str, folder: Path) -> list[str]:
     return [f"data.path={folder}"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("group", "option"), list(places()))
 def test_every_option_composes_with_train_into_calls_that_lack_nothing(group: str, option: str, tmp_path: Path) -> None:
     more = beside(group, option, tmp_path)

@@ -139,6 +139,7 @@ def test_a_step_and_a_prediction_in_mixed_precision(name: str) -> None:
     assert len(found) == 2 and all(torch.isfinite(people.keypoints).all() for people in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("training", [True, False])
 def test_nobody_in_the_batch_is_a_finite_loss_that_can_be_learned_from(name: str, training: bool) -> None:
@@ -208,6 +209,7 @@ def test_a_mirrored_batch_is_encoded_as_the_mirror_of_the_batch(name: str) -> No
         assert float(away.quantile(0.9)) <= 2 * codec.tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_the_order_of_a_batch_changes_no_prediction(name: str) -> None:
     model, codec, _ = parts(name)
@@ -240,6 +242,7 @@ def test_any_canvas(name: str, size: tuple[int, int]) -> None:
         assert float(away.median()) <= codec.tolerance, away
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", SMALL)
 def test_half_precision_outputs_are_decoded(name: str, kind: torch.dtype) -> None:
@@ -251,6 +254,7 @@ def test_half_precision_outputs_are_decoded(name: str, kind: torch.dtype) -> Non
             assert torch.isfinite(found.keypoints).all() and torch.isfinite(found.scores).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_weights_survive_saving(name: str) -> None:
     model, _, _ = parts(name)

@@ -13,7 +13,7 @@ import pytest
 PAGE = Path(__file__).resolve().parents[1] / "src" / "armature" / "architectures" / "README.md"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_pages_own_architecture_trains_and_passes_its_test(tmp_path: Path) -> None:
     text = PAGE.read_text()
     files = re.findall(r"^`(lab/\S+)`\n\n```\w+\n(.*?)^```", text, re.M | re.S)

@@ -61,6 +61,7 @@ def test_a_known_skeleton_is_taken_by_its_names(tmp_path: Path, capsys: pytest.C
     assert capsys.readouterr().out == ""  # said once
 
 
+@pytest.mark.slow
 def test_points_without_names_are_known_by_number_and_mirror_pairs(tmp_path: Path) -> None:
     assert composed(write(tmp_path / "faces", [f"p{i}" for i in range(68)])).skeleton.name == "face_300w"
     coco = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]

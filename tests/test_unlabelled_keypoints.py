@@ -139,6 +139,7 @@ val:
 """
 
 
+@pytest.mark.slow
 def test_two_steps_on_two_data_sets_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The skeleton written by the verb, the data in a config of one's own, judged by data of a third skeleton."""
     monkeypatch.delenv("ARMATURE_RUN_ID", raising=False)

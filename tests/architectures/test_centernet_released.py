@@ -15,6 +15,8 @@ from armature.building import build
 from armature.configuration import compose
 from armature.errors import ConfigError
 
+pytestmark = pytest.mark.slow  # networks of the published size
+
 #: Head names of the released code and their channels.
 HEADS = {"hm": 1, "wh": 2, "hps": 34, "reg": 2, "hm_hp": 17, "hp_offset": 2}
 Shapes = Iterator[tuple[str, tuple[int, ...]]]

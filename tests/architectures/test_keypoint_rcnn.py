@@ -18,6 +18,8 @@ from armature.configuration import compose
 from armature.errors import ConfigError
 from armature.structures import Batch, Instances
 
+pytestmark = pytest.mark.slow  # networks of the published size
+
 SIZE = (128, 160)
 
 

@@ -16,6 +16,8 @@ from armature.configuration import compose
 from armature.errors import ConfigError
 from armature.skeletons import load
 
+pytestmark = pytest.mark.slow  # networks of the published size
+
 PERSON = load("conf/skeleton/coco_person.yaml")
 NECK = {"neck": ["left_shoulder", "right_shoulder"]}
 LIMBS = [[released.PARTS[a], released.PARTS[b]] for a, b in released.LIMBS]

@@ -153,7 +153,7 @@ def wait_for(path, lines):
         time.sleep(0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "number, code",
     [

@@ -60,6 +60,7 @@ def test_tables_page_and_headline_can_be_read_back(compared, capsys):
     assert run.summary["headline"]
 
 
+@pytest.mark.slow
 def test_without_a_page_and_without_w_and_b(compared, monkeypatch, tmp_path):
     said = json.loads((compared / "comparison.json").read_text())
     assert "run" in output.send(said, tmp_path / "other", "keypoints", None)

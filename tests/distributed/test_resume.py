@@ -47,7 +47,7 @@ def in_process(runs: Path, *overrides: str) -> Path:
     return only_run(runs)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_three_epochs_and_three_more_are_six(tmp_path: Path) -> None:
     whole = in_process(tmp_path / "whole", "trainer.max_epochs=6")
     halves = in_process(tmp_path / "halves", "trainer.max_epochs=3", "schedule_epochs=6")

@@ -51,7 +51,7 @@ def run(runs: Path) -> Path:
     return only_run(runs)
 
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def test_one_folder_by_the_first_rank_alone(run: Path) -> None:

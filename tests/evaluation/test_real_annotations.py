@@ -36,6 +36,7 @@ def disturbed(truth: Truth, seed: int) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", FILES)
 def test_real_annotations_are_judged_as_by_pycocotools(name: str) -> None:

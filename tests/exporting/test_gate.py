@@ -141,7 +141,7 @@ def test_the_reader_runs_without_the_framework(exported: Path, run: Path, tmp_pa
     assert np.abs(found["scores"][:3] - own.scores[best].numpy()).max() < 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fewer_bits_go_through_the_same_gate(run: Path, tmp_path: Path) -> None:
     sizes = {}
     for precision in ("float32", "float16", "int8"):

@@ -183,6 +183,7 @@ def test_runs_without_ap_lead_with_what_was_measured() -> None:
     assert run_report.headline({}) == []
 
 
+@pytest.mark.slow
 def test_pictures_shrink_until_they_fit(tmp_path: Path) -> None:
     paths = [tmp_path / f"{i}.png" for i in range(4)]
     for i, path in enumerate(paths):

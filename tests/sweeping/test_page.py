@@ -130,6 +130,7 @@ def test_the_table_says_what_every_trial_does(sweep: SweepFolder) -> None:
     assert any("trial 7 exit 1" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_the_table_lives_until_the_sweep_ends(tmp_path: Path) -> None:
     sweep = made(tmp_path, "seconds=0.2", trials=2)
     shown = io.StringIO()

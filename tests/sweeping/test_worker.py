@@ -66,6 +66,7 @@ def test_pruning_stops_trials_and_saves_their_epochs(tmp_path: Path) -> None:
         assert trial.value == trial.intermediate_values[last]
 
 
+@pytest.mark.slow
 def test_a_crash_is_recorded_with_its_error_and_the_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "crash").write_text("0002")
     sweep = made(tmp_path, f"crash={tmp_path / 'crash'}")
@@ -78,6 +79,7 @@ def test_a_crash_is_recorded_with_its_error_and_the_trial_goes_on_from_its_check
     assert starts(sweep, 2) == [0, 1] and starts(sweep, 1) == [0]
 
 
+@pytest.mark.slow
 def test_a_trial_that_crashes_too_often_fails_and_the_sweep_goes_on(tmp_path: Path) -> None:
     (tmp_path / "crash").write_text("0002")
     sweep = made(tmp_path, f"crash={tmp_path / 'crash'}", retries=0)
@@ -108,6 +110,7 @@ def test_an_objective_that_nobody_measures_is_said_with_those_that_are(tmp_path:
     assert "val/AP" in sweep.trials()[0].user_attrs["error"]
 
 
+@pytest.mark.slow
 def test_the_objective_may_be_the_mean_over_seeds(tmp_path: Path) -> None:
     sweep = made(tmp_path, trials=2, seeds=[1, 5, 9])
     Worker(sweep).work()

@@ -23,6 +23,7 @@ def picture(value):
     return np.full((8, 12, 3), value, np.uint8)
 
 
+@pytest.mark.slow
 def test_an_offline_run_can_be_read_back(tmp_path, capfd):
     folder = tmp_path / "runs" / "some_experiment" / "20260101-000000-abcd"
     logger = WandbLogger(folder, tags=["a"])
@@ -124,7 +125,7 @@ def test_a_failed_run_is_marked(tmp_path):
     assert only_run(tmp_path).exit == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_without_a_word(tmp_path):
     script = f"""
 import os
@@ -223,7 +224,7 @@ def test_no_network_is_one_line_and_no_delay(tmp_path, caplog, monkeypatch):
     assert "cannot be reached" in caplog.text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_server_that_never_answers(tmp_path):
     """It takes connections and says nothing: the run starts after the time limit, and ends.
 

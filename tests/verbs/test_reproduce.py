@@ -68,6 +68,7 @@ def trained(place: Path) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_a_training_that_reaches_it_leaves_a_run_and_a_result(place: Path, trained: Path) -> None:
     found = result(place, "easy")
     metrics = json.loads((trained / "metrics.json").read_text())

@@ -29,6 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(tmp_path_factory.mktemp("detector"), *SMALL)
 
 
+@pytest.mark.slow
 def test_it_finds_whom_the_run_finds_best_first(run: Path) -> None:
     images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     module = restoring.restore(run).module

@@ -48,7 +48,7 @@ def armature_sync(environment, *arguments):
     return done, time.monotonic() - begun
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_part_is_sent_once_and_a_failure_stops_nobody_else(tmp_path):
     runs = tmp_path / "runs"
     offline(runs / "one" / "a", "aaaa1111", (0, 10), (7, 15))

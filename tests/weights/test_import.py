@@ -82,7 +82,7 @@ def test_averaged_weights_are_those_that_count() -> None:
     assert initial.weights({"model.a": one, "loss.b": two}) == {"a": one}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_torchvisions_features_come_out_of_the_imported_run(tmp_path: Path) -> None:
     from torchvision.models.detection import keypointrcnn_resnet50_fpn
 

@@ -160,6 +160,7 @@ def test_the_message_names_file_and_record(
         path.write_text(whole)
 
 
+@pytest.mark.slow
 def test_torn_binary_files(tmp_path: Path) -> None:
     for name in ("a.slp", "CollectedData_x.h5"):
         file = tmp_path / name
