@@ -9,6 +9,8 @@ from pathlib import Path
 
 import torch
 
+from armature.errors import ConfigError
+
 #: Instruction sets with bf16 multiply-accumulate; without one of them bf16 on a CPU is slower than float32.
 _BF16 = ("amx_bf16", "avx512_bf16")
 
@@ -33,6 +35,20 @@ def precision(accelerator: str) -> str:
     on_gpu = accelerator in ("gpu", "cuda") or (accelerator == "auto" and torch.cuda.is_available())
     fast = multiplies_bf16("cuda" if on_gpu and torch.cuda.is_available() else "cpu")
     return "bf16-mixed" if fast else "32-true"
+
+
+def device(name: str) -> torch.device:
+    """The device of a name; ``auto`` is CUDA where there is any.
+
+    Raises:
+        ConfigError: torch knows no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"device={name}: {str(error).splitlines()[0]}") from error
 
 
 def cores() -> int:

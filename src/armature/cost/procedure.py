@@ -79,7 +79,7 @@ def measure(module: PoseModule, skeleton: Skeleton, settings: Settings) -> dict[
     Raises:
         UserError: pictures with so many people cannot be drawn, or the device cannot be used.
     """
-    device = _device(settings.device)
+    device = hardware.device(settings.device)
     half = _half(settings.precision, device)
     with _threads(settings.threads):
         module = module.eval().to(device)
@@ -199,16 +199,6 @@ def _conditions(module: PoseModule, settings: Settings, device: torch.device, ha
         "time": "wall clock, batch 1 unless stated, pictures already on the device",
         "torch": torch.__version__,
     }
-
-
-def _device(name: str) -> torch.device:
-    """The device of a name; ``auto`` is CUDA where there is any."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device={name}: {str(error).splitlines()[0]}") from error
 
 
 def _half(precision: str, device: torch.device) -> bool:

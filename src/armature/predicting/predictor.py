@@ -77,7 +77,7 @@ class Predictor:
         self.min_score, self.max_people, self.batch_size = min_score, max_people, batch_size
         #: The best score of anybody so far, also below ``min_score``.
         self.best = 0.0
-        self.device = _device(device)
+        self.device = hardware.device(device)
         self.precision = hardware.precision(self.device.type) if precision == "auto" else precision
         if self.precision not in _PRECISIONS:
             raise ConfigError(f"precision={precision}: known are auto, {', '.join(_PRECISIONS)}")
@@ -191,15 +191,6 @@ def judged_views(data: Any) -> Views:
 
 def _judged_batch(data: Any) -> int:
     return int(data.get("val_batch_size") or 2 * data.get("batch_size", 4))
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device={name}: {str(error).splitlines()[0]}") from error
 
 
 def _is_batch(pictures: Any) -> bool:
