@@ -141,9 +141,12 @@ class Cluster:
         )
 
     def _on(self, node: int) -> list[int]:
-        """This cluster's job processes on a node, and the processes of SLURM that hold them."""
+        """The processes of SLURM that hold this cluster's jobs on a node, then those jobs' processes.
+
+        In this order, because a holder that outlives its job says of it that it failed, which no power cut does.
+        """
         tasks = processes(f"SLURM_CONF={self.conf}", f"SLURMD_NODENAME=n{node}")
-        return tasks + [holder for task in tasks if (holder := _holder(task))]
+        return [holder for task in tasks if (holder := _holder(task))] + tasks
 
 
 def processes(*marks: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Real trainings, real Optuna, real kills: a disturbed sweep ends complete and with the same best trial."""
+"""Real trainings and real Optuna; a sweep that is disturbed is in ``tests/slurm/test_sweep.py``."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import itertools
 import json
 import os
 import resource
-import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from real_study import SMALL, STUDY, VARIABLES, begun, crash, newest
-from small_study import record, wait
-
-from armature.sweeping import results
+from real_study import SMALL, VARIABLES, newest
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -38,35 +34,6 @@ def finished(process: subprocess.Popen[str], seconds: float = 1500) -> str:
     said, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, said
     return said
-
-
-def test_twelve_trials_with_pruning_one_worker_killed_and_one_crash_end_as_undisturbed(tmp_path: Path) -> None:
-    words = ["--allow", "crashing", "sweep", *STUDY, *crash(tmp_path / "crash")]
-    finished(armature(*words, f"sweeps={tmp_path / 'calm'}", "workers=2"))
-    calm = newest(tmp_path / "calm")
-
-    (tmp_path / "crash").write_text("0003")
-    started = armature(*words, f"sweeps={tmp_path / 'wild'}", "workers=3")
-    wait(lambda: list((tmp_path / "wild").glob("*/*/sweep.yaml")))
-    wild = newest(tmp_path / "wild")
-    killed = wait(lambda: begun(wild, but=3), 600)
-    os.kill(killed["pid"], signal.SIGKILL)
-    said = finished(started)
-    assert "12 trials" in said and "sweep.html" in said
-
-    assert all(trial.state.is_finished() for trial in wild.trials())
-    assert {t.state.name for t in wild.trials()} == {"COMPLETE", "PRUNED"}
-    assert record(wild) == record(calm)
-    best = [results.ranked(sweep, results.rows(sweep))[0] for sweep in (wild, calm)]
-    assert best[0]["number"] == best[1]["number"] and best[0]["values"] == best[1]["values"]
-    rows = results.rows(wild)
-    assert [row["number"] for row in rows if row["crashes"]] == [3]
-    assert "a made-up crash" in wild.trials()[3].user_attrs["crashes"][0]
-    again = [row["number"] for row in rows if row["attempts"] > 1]
-    assert again == [killed["trial"]]
-    provenance = json.loads(wild.run(killed["trial"]).provenance.read_text())
-    assert len(provenance["segments"]) >= 2
-    assert (wild.path / "sweep.html").is_file()
 
 
 def test_accuracy_against_cost(tmp_path: Path) -> None:
