@@ -21,6 +21,7 @@ from armature.data.synthetic import Synthetic
 from armature.skeleton_mapping import union
 from armature.skeletons import load
 from armature.structures import Batch
+from smallest import NETWORK
 
 FOLDER = config_folders.project() / "skeleton"
 SMALL = [name for name in config_folders.groups()["architecture"] if name.endswith("_tiny")]
@@ -151,8 +152,7 @@ def test_two_steps_on_two_data_sets_from_the_command_line(tmp_path: Path, monkey
         json.dumps(yaml.safe_load((FOLDER / f"{name}.yaml").read_text())) for name in ("coco_person", "lsp", "mpii")
     ]
     (mine / "data" / "two.yaml").write_text(CONFIG % tuple(each))
-    small = ["backbone@model.backbone=resnet18", "model.backbone.name=test_resnet", "model.head_channels=8"]
-    small += ["model.neck.width=8", "trainer.threads=1", "trainer.precision=32-true", "logger=csv", "pictures=1"]
+    small = [*NETWORK, "trainer.threads=1", "trainer.precision=32-true", "logger=csv", "pictures=1"]
     given = ["data=two", "skeleton=coco_lsp", "trainer=debug", "trainer.max_epochs=1", "trainer.limit_train_batches=2"]
     assert cli.main(["train", *given, *small, f"runs={tmp_path / 'runs'}", "--config-dir", str(mine)]) == 0
     run = next((tmp_path / "runs" / "default").iterdir())

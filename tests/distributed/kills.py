@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from small_runs import SMALL
 
 import armature.verbs.train  # noqa: F401

@@ -8,19 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+from smallest import RUN
+
 HERE = Path(__file__).parent
 SMALL = [
-    "backbone@model.backbone=resnet18",
-    "model.backbone.name=test_resnet",
-    "model.head_channels=8",
-    "model.neck.width=8",
-    "data.canvas=[64,64]",
+    *RUN,
     "data.batch_size=4",
     "data.train.length=24",
     "data.val.length=9",
-    "data.workers=0",
-    "trainer.precision=32-true",
-    "trainer.threads=1",
     "trainer.max_epochs=1",
     "pictures=0",
     "logger=csv",

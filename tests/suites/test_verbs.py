@@ -11,10 +11,9 @@ import pytest
 from armature import cli
 from armature.suites import probing
 from armature.suites.result import shown
+from smallest import RUN
 
-SMALL = ["backbone@model.backbone=resnet18", "model.backbone.name=test_resnet", "model.head_channels=8"]
-SMALL += ["model.neck.width=8", "data.canvas=[64,64]", "data.batch_size=8", "data.train.length=24", "data.val.length=6"]
-SMALL += ["data.workers=0", "trainer.precision=32-true", "trainer.threads=1", "trainer.max_epochs=1", "pictures=1"]
+SMALL = [*RUN, "data.batch_size=8", "data.train.length=24", "data.val.length=6", "trainer.max_epochs=1", "pictures=1"]
 FEW = ["suites.equivariance.rotations=[180]", "suites.equivariance.scales=[]", "suites.equivariance.lights=[]"]
 FEW += ["suites.equivariance.shifts=[4]", "suites.corruptions.strengths=[3]", "suites.corruptions.kinds=[contrast]"]
 FEW += ["suites.repeatability.rotations=[]", "suites.repeatability.scales=[]", "suites.repeatability.corruptions={}"]

@@ -8,20 +8,14 @@ from typing import Any
 
 from armature.sweeping import folder
 from armature.sweeping.folder import SweepFolder
+from smallest import RUN
 
 SMALL = [
-    "backbone@model.backbone=resnet18",
-    "model.backbone.name=test_resnet",
-    "model.head_channels=8",
-    "model.neck.width=8",
-    "data.canvas=[64,64]",
+    *RUN,
     "data.batch_size=8",
     "data.train.length=24",
     "data.val.length=9",
-    "data.workers=0",
     "trainer=debug",
-    "trainer.precision=32-true",
-    "trainer.threads=1",
     "pictures=0",
     "logger=csv",
     "monitor=val/error/mean",  # AP is 0 in so few steps

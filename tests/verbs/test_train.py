@@ -16,19 +16,13 @@ import torch
 import yaml
 
 from armature import cli
+from smallest import RUN
 
 SMALL = [
-    "backbone@model.backbone=resnet18",
-    "model.backbone.name=test_resnet",
-    "model.head_channels=8",
-    "model.neck.width=8",
-    "data.canvas=[64,64]",
+    *RUN,
     "data.batch_size=8",
     "data.train.length=24",
     "data.val.length=9",
-    "data.workers=0",
-    "trainer.precision=32-true",
-    "trainer.threads=1",
     "pictures=2",
     "logger=csv",
 ]

@@ -11,18 +11,12 @@ import pytest
 from armature import cli
 from armature.configuration import compose
 from armature.errors import ConfigError
+from smallest import RUN
 
 SMALL = [
-    "backbone@model.backbone=resnet18",
-    "model.backbone.name=test_resnet",
-    "model.head_channels=8",
-    "model.neck.width=8",
-    "data.canvas=[64,64]",
+    *RUN,
     "data.train.length=16",
     "data.val.length=5",
-    "data.workers=0",
-    "trainer.precision=32-true",
-    "trainer.threads=1",
     "trainer.max_epochs=1",
     "pictures=0",
 ]

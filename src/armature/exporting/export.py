@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from armature.exporting.precision import SMALLER
 from armature.restoring import Restored
 from armature.run_folder import write, write_json, write_text
 from armature.structures import Poses, Skeleton
+from armature.weights.tensors import sha256
 
 #: Files of the folder by what they are.
 FILES = {"onnx": "model.onnx", "pt2": "model.pt2"}
@@ -76,7 +76,8 @@ def export(restored: Restored, checkpoint: Path, folder: Path, settings: Setting
     program = writing.traced(planned.graph, images[:2] if len(images) > 1 else images.repeat(2, 1, 1, 1))
     folder.mkdir(parents=True, exist_ok=True)
     answers = {name: _written(name, program, planned.graph, folder, images, settings) for name in settings.formats}
-    _describe(restored, checkpoint, folder, planned.graph)
+    digest = sha256(checkpoint)
+    _describe(restored, digest, folder, planned.graph)
     judged = gate.compare(restored, tried, answers, settings.tolerance)
     judged |= {
         "people_in_graph": planned.graph.codec is not None,
@@ -84,7 +85,7 @@ def export(restored: Restored, checkpoint: Path, folder: Path, settings: Setting
         "precision": settings.precision,
         "opset": settings.opset,
         "left_out": left_out(restored),
-        "checkpoint_sha256": _digest(checkpoint),
+        "checkpoint_sha256": digest,
         "versions": {
             name: version(name) for name in ("torch", *(("onnxruntime",) if "onnx" in settings.formats else ()))
         },
@@ -136,7 +137,7 @@ def _people(values: list[Tensor], graph: Graph, images: Tensor) -> list[Poses]:
     return graph.decoder.decode(outputs, (images.shape[0], images.shape[2], images.shape[3]))  # type: ignore[no-any-return]
 
 
-def _describe(restored: Restored, checkpoint: Path, folder: Path, graph: Graph) -> None:
+def _describe(restored: Restored, digest: str, folder: Path, graph: Graph) -> None:
     """skeleton.yaml, preprocess.json and reader.py."""
     skeleton: Skeleton = build(restored.config.skeleton)
     write_text(folder / "skeleton.yaml", yaml.safe_dump(_plain(skeleton), sort_keys=False, allow_unicode=True))
@@ -153,7 +154,7 @@ def _describe(restored: Restored, checkpoint: Path, folder: Path, graph: Graph) 
         "keypoints": list(skeleton.keypoints),
         "edges": [list(edge) for edge in skeleton.edges],
         "network": type(graph.network).__name__,
-        "checkpoint_sha256": _digest(checkpoint),
+        "checkpoint_sha256": digest,
     }
     write_json(folder / "preprocess.json", facts)
     source = Path(reader_check.__file__).with_name("reader.py")
@@ -169,11 +170,3 @@ def _plain(skeleton: Skeleton) -> dict[str, Any]:
         "sigmas": list(skeleton.sigmas) if skeleton.sigmas is not None else None,
         "colours": [list(colour) for colour in skeleton.colours],
     }
-
-
-def _digest(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while piece := stream.read(2**20):
-            digest.update(piece)
-    return digest.hexdigest()
