@@ -6,8 +6,9 @@ a resumed run sees the samples that the interrupted one would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,27 +16,29 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, DistributedSampler
 
-from armature.data.geometry import FILL, Geometry, Letterbox, Matrix, People, ignored, map_record, together, warp
+from armature.data.augment.half_body import HalfBody
+from armature.data.augment.occasion import Augmentation
+from armature.data.augment.order import in_order
+from armature.data.geometry import (
+    FILL,
+    Geometry,
+    Letterbox,
+    Matrix,
+    People,
+    Size,
+    ignored,
+    map_rows,
+    together,
+    translation,
+    warp,
+)
 from armature.data.mosaic import Mosaic
+from armature.data.sample import Part, Sample
 from armature.data.source import Picture, Source
 from armature.structures import Batch, Instances, Record, Skeleton
 
 #: What a sampler yields and a data set takes: the pass over the data, and the index within it.
 Draw = tuple[int, int]
-
-
-class Sample(NamedTuple):
-    """One image on the canvas: picture (H, W, 3), its people, ignored pixels or None, canvas px -> source px, id.
-
-    ``known``: (K,) keypoints that its data set labels; None: all.
-    """
-
-    image: Picture
-    people: People
-    ignore: NDArray[np.bool_] | None
-    to_source: Matrix
-    image_id: int
-    known: NDArray[np.bool_] | None = None
 
 
 class KeypointDataset(Dataset[Sample]):
@@ -45,6 +48,11 @@ class KeypointDataset(Dataset[Sample]):
         canvas: (H, W). geometry: draws the matrix of a sample; None is the letterbox. fill: RGB beside the picture.
         seed: with the epoch and the index, everything random follows from it.
         mosaic: shows several pictures as one; for training only: ``to_source`` and the id are those of the first.
+        augment: by name, what else is done to training samples. Each has random numbers of its own, which follow from
+            its name too: none changes what another one, or the geometry, draws.
+
+    Raises:
+        ConfigError: what is no augmentation, or one that does not fit the skeleton.
     """
 
     def __init__(
@@ -55,11 +63,13 @@ class KeypointDataset(Dataset[Sample]):
         seed: int = 0,
         fill: tuple[int, int, int] = FILL,
         mosaic: Mosaic | None = None,
+        augment: Mapping[str, Augmentation | HalfBody] | None = None,
     ) -> None:
         # OpenCV's own threads compete with the loader's processes, and do not survive a fork.
         cv2.setNumThreads(0)
         self.source, self.canvas, self.geometry = source, canvas, geometry or Letterbox()
         self.seed, self.fill, self.mosaic = seed, fill, mosaic
+        self.augment, self.half_body = in_order(augment or {}, source.skeleton)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -67,18 +77,42 @@ class KeypointDataset(Dataset[Sample]):
     def __getitem__(self, draw: Draw | int) -> Sample:
         """The sample of (epoch, index); a bare index means epoch 0."""
         epoch, index = (0, draw) if isinstance(draw, int) else draw
-        rng = np.random.default_rng((self.seed, epoch, index))
+        sample = self._placed(epoch, index, np.random.default_rng((self.seed, epoch, index)))
+        for name, augmentation in self.augment.items():
+            rng = np.random.default_rng((self.seed, epoch, index, zlib.crc32(name.encode()) | 1))
+            if augmentation.happens(epoch, rng):
+                sample = augmentation(sample, rng, partial(self._another, epoch))
+        return sample
+
+    def _another(self, epoch: int, rng: np.random.Generator) -> Sample:
+        return self._placed(epoch, int(rng.integers(len(self.source))), rng)
+
+    def _placed(self, epoch: int, index: int, rng: np.random.Generator) -> Sample:
+        """One picture, or the mosaic that begins with it, on the canvas."""
         others = self.mosaic.companions(len(self.source), epoch, rng) if self.mosaic is not None else []
         if self.mosaic is not None and others:
             return self._mosaic(self.mosaic, [index, *others], epoch, rng)
         image, record = self.source.read(index, epoch)
-        matrix = self.geometry(record.size, self.canvas, rng, record)
+        matrix = self._matrix(record, epoch, rng)
         return self._sample(warp(image, matrix, self.canvas, self.fill), [record], [matrix])
+
+    def _matrix(self, record: Record, epoch: int, rng: np.random.Generator) -> Matrix:
+        region = None
+        if self.half_body is not None and self.half_body.happens(epoch, own := rng.spawn(1)[0]):
+            region = self.half_body.region(record, self.canvas, self.source.skeleton, own)
+        if region is None:
+            return self.geometry(record.size, self.canvas, rng, record)
+        # For the geometry the part is the picture, with nobody in it: what it is about is chosen.
+        part = (region[3] - region[1], region[2] - region[0])
+        return self._whole(part, rng) @ translation(-region[0], -region[1])
+
+    def _whole(self, size: Size, rng: np.random.Generator) -> Matrix:
+        return self.geometry(size, self.canvas, rng, nobody(size, self.source.skeleton.count))
 
     def _mosaic(self, mosaic: Mosaic, indices: list[int], epoch: int, rng: np.random.Generator) -> Sample:
         pictures, records = zip(*(self.source.read(i, epoch) for i in indices), strict=True)
         # The geometry turns the canvas as a whole: for it there is one picture, as large as the canvas, with nobody.
-        whole = self.geometry(self.canvas, self.canvas, rng, nobody(self.canvas, self.source.skeleton.count))
+        whole = self._whole(self.canvas, rng)
         matrices = [whole @ place for place in mosaic.places([r.size for r in records], self.canvas, rng)]
         shown = np.full((*self.canvas, 3), self.fill, np.uint8)
         for picture, matrix in zip(pictures, matrices, strict=True):
@@ -86,13 +120,14 @@ class KeypointDataset(Dataset[Sample]):
         return self._sample(shown, list(records), matrices)
 
     def _sample(self, picture: Picture, records: list[Record], matrices: list[Matrix]) -> Sample:
-        parts = list(zip(records, matrices, strict=True))
-        people = [map_record(record, matrix, self.canvas, self.source.skeleton) for record, matrix in parts]
-        masks = [mask for part in parts if (mask := ignored(*part, self.canvas)) is not None]
+        pairs = list(zip(records, matrices, strict=True))
+        people, rows = zip(*(map_rows(*pair, self.canvas, self.source.skeleton) for pair in pairs))
+        masks = [mask for pair in pairs if (mask := ignored(*pair, self.canvas)) is not None]
         to_source = np.asarray(np.linalg.inv(matrices[0]), np.float64)
         ignore = np.logical_or.reduce(masks) if masks else None
-        known = _known(parts, self.source.skeleton)
-        return Sample(picture, together(people), ignore, to_source, records[0].image_id, known)
+        known = _known(pairs, self.source.skeleton)
+        parts = tuple(Part(*pair, seen) for pair, seen in zip(pairs, rows, strict=True))
+        return Sample(picture, together(people), ignore, to_source, records[0].image_id, known, parts)
 
 
 def _known(parts: Sequence[tuple[Record, Matrix]], skeleton: Skeleton) -> NDArray[np.bool_] | None:

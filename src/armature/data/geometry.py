@@ -120,7 +120,8 @@ def warp(
     Exact in continuous coordinates at every scale: the averaging is a map of its own and is folded into the matrix.
 
     Args:
-        onto: a picture of the canvas's size that is drawn over and returned, instead of ``fill``.
+        onto: a picture of the canvas's size that is drawn over and returned, instead of ``fill``. Only the rectangle
+            that the picture comes to is looked at.
     """
     if onto is None and image.shape[:2] == tuple(canvas) and np.array_equal(matrix, np.eye(3)):
         return image
@@ -131,17 +132,37 @@ def warp(
         small = (math.ceil(width / factor), math.ceil(height / factor))
         image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         matrix = matrix @ np.diag([width / small[0], height / small[1], 1.0])
+    if onto is not None:
+        return _draw_over(onto, image, matrix)
     # OpenCV counts pixel centres as integers: shift into its convention and back.
     indices = translation(-0.5, -0.5) @ matrix @ translation(0.5, 0.5)
     return cv2.warpAffine(  # type: ignore[return-value]
-        image,
-        indices[:2],
-        (canvas[1], canvas[0]),
-        dst=onto,
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT if onto is None else cv2.BORDER_TRANSPARENT,
-        borderValue=fill,
+        image, indices[:2], (canvas[1], canvas[0]), flags=cv2.INTER_LINEAR, borderValue=fill
     )
+
+
+def _draw_over(onto: Picture, image: Picture, matrix: Matrix) -> Picture:
+    x1, y1, x2, y2 = _reached(image.shape[:2], matrix, onto.shape[:2])
+    if x1 < x2 and y1 < y2:
+        indices = translation(-x1 - 0.5, -y1 - 0.5) @ matrix @ translation(0.5, 0.5)
+        cv2.warpAffine(
+            image,
+            indices[:2],
+            (x2 - x1, y2 - y1),
+            dst=onto[y1:y2, x1:x2],
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_TRANSPARENT,
+        )
+    return onto
+
+
+def _reached(size: Size, matrix: Matrix, canvas: Size) -> tuple[int, int, int, int]:
+    """x1, y1, x2, y2 of the canvas pixels that a picture of (H, W) may come to."""
+    corners = map_points(np.array([[0.0, 0.0], [size[1], 0.0], [size[1], size[0]], [0.0, size[0]]]), matrix)
+    # One pixel more, for what interpolation reaches.
+    x1, y1 = np.clip(np.floor(corners.min(0)) - 1, 0, canvas[::-1])
+    x2, y2 = np.clip(np.ceil(corners.max(0)) + 1, 0, canvas[::-1])
+    return int(x1), int(y1), int(x2), int(y2)
 
 
 def map_points(points: Points, matrix: Matrix) -> Points:
@@ -187,8 +208,8 @@ class People(NamedTuple):
     visibility: Int[NDArray[np.int64], "M K"]
     areas: Float[NDArray[np.float64], " M"]
 
-    def among(self, mask: NDArray[np.bool_]) -> People:
-        """Those of them that the mask (M,) names."""
+    def among(self, mask: NDArray[np.bool_] | NDArray[np.int64]) -> People:
+        """Those of them that the mask (M,) or the indices name."""
         return People(self.boxes[mask], self.keypoints[mask], self.visibility[mask], self.areas[mask])
 
 
@@ -206,6 +227,13 @@ def map_record(record: Record, matrix: Matrix, canvas: Size, skeleton: Skeleton)
       either way is gone. People without labelled points stay: they have a box and a centre.
     - Areas scale by the determinant and are not reduced by clipping: they are the scale of the whole person.
     """
+    return map_rows(record, matrix, canvas, skeleton)[0]
+
+
+def map_rows(
+    record: Record, matrix: Matrix, canvas: Size, skeleton: Skeleton
+) -> tuple[People, Int[NDArray[np.int64], " M"]]:
+    """``map_record``, and for each of its people the row of the record."""
     height, width = canvas
     whole = ~record.crowd
     keypoints = map_points(record.keypoints[whole], matrix)
@@ -217,8 +245,8 @@ def map_record(record: Record, matrix: Matrix, canvas: Size, skeleton: Skeleton)
     boxes = np.clip(boxes, 0, [width, height, width, height])
     inside = ((keypoints >= 0) & (keypoints < [width, height])).all(-1)
     people = People(boxes, keypoints, visibility * inside, record.areas[whole] * abs(determinant))
-    here = np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=-1)
-    return people.among(np.asarray(here))
+    here = np.asarray(np.all(boxes[:, 2:] - boxes[:, :2] >= 1, axis=-1))
+    return people.among(here), np.flatnonzero(whole)[here]
 
 
 def ignored(record: Record, matrix: Matrix, canvas: Size) -> Bool[NDArray[np.bool_], "H W"] | None:
@@ -229,8 +257,13 @@ def ignored(record: Record, matrix: Matrix, canvas: Size) -> Bool[NDArray[np.boo
     for i in np.flatnonzero(record.crowd):
         x1, y1, x2, y2 = record.boxes[i]
         regions = record.regions[i] if record.regions else ()
-        for polygon in regions or (np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]),):
-            # OpenCV's fill takes pixel indices in fixed point, here with 4 binary places.
-            corners = np.round((map_points(polygon, matrix) - 0.5) * 16).clip(-(2**27), 2**27).astype(np.int32)
-            cv2.fillPoly(mask, [corners], 1, shift=4)
+        fill_polygons(mask, regions or (np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]),), matrix)
     return mask.astype(bool)
+
+
+def fill_polygons(mask: NDArray[np.uint8], polygons: Sequence[Points], matrix: Matrix) -> None:
+    """Sets the pixels of ``mask`` (H, W) in mapped polygons (P, 2) to 1, those that outlines run through too."""
+    for polygon in polygons:
+        # OpenCV's fill takes pixel indices in fixed point, here with 4 binary places.
+        corners = np.round((map_points(polygon, matrix) - 0.5) * 16).clip(-(2**27), 2**27).astype(np.int32)
+        cv2.fillPoly(mask, [corners], 1, shift=4)
