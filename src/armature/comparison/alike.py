@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from armature import held_out
 from armature.comparison.contenders import Contender, restrict
 from armature.errors import UserError
 
@@ -86,8 +87,8 @@ def same_images(contenders: Sequence[Contender], images: str = "same") -> tuple[
         counts = ", ".join(f"{c.name}: {len(c.truth.image_ids):,}" for c in contenders)
         if images == "same":
             raise UserError(
-                f"compare: the image sets differ ({counts}; {len(shared):,} in all of them). Judge them on the same "
-                "images, or say images=common"
+                f"compare: the image sets differ ({counts}; {len(shared):,} in all of them). {_divided(contenders)}"
+                "Judge them on the same images, or say images=common"
             )
         if not len(shared):
             raise UserError(f"compare: no image is in all of them ({counts})")
@@ -96,6 +97,31 @@ def same_images(contenders: Sequence[Contender], images: str = "same") -> tuple[
     for other in contenders[1:]:
         _check_people(contenders[0], other)
     return list(contenders), remarks
+
+
+def training_remarks(contenders: Sequence[Contender]) -> list[str]:
+    """What the runs' training images are, where they are not the same: remarks for the page.
+
+    Runs of which nothing is known (bare results, runs of old versions) are left out.
+    """
+    parts: dict[tuple[str, int], list[str]] = {}
+    for contender in contenders:
+        part = held_out.training_part(contender.provenance)
+        if part is not None:
+            parts.setdefault(part, []).append(contender.name)
+    if len(parts) < 2:
+        return []
+    listing = _words({f"{count:,} ({digest[:8]})": names for (digest, count), names in parts.items()})
+    return [f"These were not trained on the same images: {listing}."]
+
+
+def _divided(contenders: Sequence[Contender]) -> str:
+    """The sentence that says how the contenders' data were divided, where that differs; "" otherwise."""
+    ways: dict[str, list[str]] = {}
+    for contender in contenders:
+        if (words := held_out.in_words(contender.provenance)) is not None:
+            ways.setdefault(words, []).append(contender.name)
+    return f"Their data were divided in different ways: {_words(ways)}. " if len(ways) > 1 else ""
 
 
 def _rules(contender: Contender) -> dict[str, Any]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
 
+from armature.data.augment.half_body import HalfBody
+from armature.data.augment.occasion import Augmentation
 from armature.data.dataset import KeypointDataset, Order
 from armature.data.geometry import FILL, Geometry
 from armature.data.keep_resolution import KeepResolution
 from armature.data.loader import Loader, count_workers, make_loader
 from armature.data.mosaic import Mosaic
 from armature.data.source import Checkable, Problem, Source
-from armature.data.split import Subset
+from armature.data.split import Split, Subset, digest, divide, fold_of
 from armature.errors import ConfigError, DataError
 from armature.structures import Record, Skeleton
 
@@ -33,9 +35,14 @@ class KeypointData(LightningDataModule):
     Args:
         train, val: sources; either may be None where it is not needed.
         source, split: one source and how it is divided; the split is drawn over all pictures, bad ones included.
+        fold: cross-validation: this one of ``folds`` parts is judged by, the others are learned from. ``source`` is
+            divided, with the seed and the groups of ``split``, or ``train``, and ``val`` is then left out.
         canvas: (H, W). geometry: of training; None is the letterbox, which validation always has.
         fill: RGB beside the picture. seed: of order and geometry.
         mosaic: of training pictures; None shows them one by one.
+        augment: by name, what else is done to training pictures once they are on the canvas.
+        segments: for the config's own references (``${data.segments}``): sources keep everybody's outline, along which
+            people are pasted; not used here.
         batch_size, val_batch_size: None is twice the training batch.
         workers: loader processes, or "auto".
         limit: only the first this many training images with at least ``limit_people`` labelled people.
@@ -61,7 +68,9 @@ class KeypointData(LightningDataModule):
         train: Source | None = None,
         val: Source | None = None,
         source: Source | None = None,
-        split: Callable[[int], tuple[list[int], list[int]]] | None = None,
+        split: Split | None = None,
+        fold: int | None = None,
+        folds: int = 5,
         canvas: Sequence[int] = (256, 256),
         geometry: Geometry | None = None,
         fill: Sequence[int] = FILL,
@@ -79,20 +88,25 @@ class KeypointData(LightningDataModule):
         keep_resolution: int | None = None,
         root: str | None = None,
         mosaic: Mosaic | None = None,
+        augment: Mapping[str, Augmentation | HalfBody] | None = None,
+        segments: bool = False,
         primary: str = "val/AP",
     ) -> None:
         super().__init__()
-        if (source is None) == (train is None and val is None) or (source is None) != (split is None):
+        undivided = source is not None and split is None and fold is None
+        if (source is None) == (train is None and val is None) or undivided or (source is None and split is not None):
             raise ConfigError("data: give train and/or val, or one source and its split; not both and not neither")
         if on_bad_image not in ("fail", "skip"):
             raise ConfigError(f"data.on_bad_image={on_bad_image}: known values are fail and skip")
+        if fold is not None:
+            source, split = _needed(train if source is None else source, "train"), fold_of(split, fold, folds)
         self.split = split
+        self._source = source.fingerprint() if source is not None else None
         if source is not None and split is not None:
-            kept, held = split(len(source))
-            train, val = Subset(source, kept), Subset(source, held)
+            train, val = divide(source, split)
         self.train, self.val = train, val
         self.canvas, self.geometry, self.seed = (int(canvas[0]), int(canvas[1])), geometry, seed
-        self.mosaic = mosaic
+        self.mosaic, self.augment = mosaic, augment
         self.fill = (int(fill[0]), int(fill[1]), int(fill[2]))
         self.batch_size, self.val_batch_size = batch_size, val_batch_size or 2 * batch_size
         self.keep_resolution = keep_resolution
@@ -145,21 +159,25 @@ class KeypointData(LightningDataModule):
         return hashlib.sha256("/".join(parts).encode()).hexdigest()
 
     def split_description(self) -> dict[str, Any]:
-        """How training and validation were divided, with the image ids on both sides where the source is fixed."""
+        """How training and validation were divided: numbers of images, a sha256 over the images of each part
+        (``digests``), and where one source was divided, its fingerprint (``source``) and the image ids on both sides.
+        """
         self.prepare()
         describe = getattr(self.split, "describe", None)
         kind = describe() if describe else {"kind": "given"}
-        counts = {name: len(s) for name in ("train", "val") if (s := getattr(self, name)) is not None}
+        parts = {name: s for name in ("train", "val") if (s := getattr(self, name)) is not None}
+        said = {**kind, **{name: len(s) for name, s in parts.items()}}
+        said["digests"] = {name: digest(s) for name, s in parts.items()}
         if self.split is None:
-            return {**kind, **counts}
-        ids = {f"{name}_ids": [r.image_id for r in getattr(self, name).records] for name in counts}
-        return {**kind, **counts, **ids}
+            return said
+        ids = {f"{name}_ids": [r.image_id for r in s.records] for name, s in parts.items()}
+        return {**said, "source": self._source, **ids}
 
     def train_dataloader(self) -> Loader:
         """Shuffled, augmented, equally many batches on every rank; a last part of a batch is left out."""
         self.prepare()
         source = _needed(self.train, "train")
-        dataset = KeypointDataset(source, self.canvas, self.geometry, self.seed, self.fill, self.mosaic)
+        dataset = KeypointDataset(source, self.canvas, self.geometry, self.seed, self.fill, self.mosaic, self.augment)
         rank, world, local = self._processes()
         order = Order(len(source), True, self.seed, self.samples_per_epoch, rank, world)
         order.set_epoch(self.trainer.current_epoch if self.trainer is not None else 0)

@@ -12,7 +12,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import yaml
@@ -57,6 +57,10 @@ class DeepLabCut(PictureSource):
             records.append(_record(folder, number, row, margin, first))
             first += len(records[-1].areas)
         super().__init__(folder, records, skeleton, digest, links)
+
+    def fields(self) -> dict[str, list[str | None]]:
+        """The video of every image: its folder has that name."""
+        return {"video": [PurePosixPath(record.file).parent.name for record in self.records]}
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
 from armature.data import recognising
 from armature.data.datamodule import KeypointData
+from armature.data.groups import shared_fields
 from armature.data.labels.form import Labels
 from armature.data.labels.records import MARGIN, digest, make_records, regions
 from armature.data.pictures import PictureSource
+from armature.data.split import Split
 from armature.errors import ConfigError, DataError
 from armature.structures import Skeleton
 
@@ -22,6 +24,7 @@ class LabelledPictures(PictureSource):
     Args:
         chosen: indices of ``labels.images``. categories: indices of ``labels.categories`` whose people are taken.
         margin: of boxes that the data lack; see ``labels.records``. links: allow links out of the folder.
+        segments: regions of records are those of everybody, not of crowds only.
 
     Raises:
         DataError: points that cannot be matched to the skeleton, or frames of a video.
@@ -35,6 +38,7 @@ class LabelledPictures(PictureSource):
         categories: Sequence[int],
         margin: float = MARGIN,
         links: bool = False,
+        segments: bool = False,
     ) -> None:
         images = [labels.images[i] for i in chosen]
         if any(image.load is not None for image in images):
@@ -44,12 +48,21 @@ class LabelledPictures(PictureSource):
             )
         records = make_records(labels, images, skeleton, categories, margin)
         kept = [[p for p in i.people if p.category in categories and (p.labelled or p.box is not None)] for i in images]
-        self._crowds = {n: people for n, people in enumerate(kept) if any(p.crowd for p in people)}
+        self._images = images
+        self._outlined = {n: people for n, people in enumerate(kept) if any(p.crowd or segments for p in people)}
+        self._everybody = segments
         super().__init__(labels.root, records, skeleton, digest(records), links)
 
+    def fields(self) -> dict[str, list[str | None]]:
+        """What the labels say of the images; see ``groups.Described``."""
+        images = [{**i.extra, "video": i.video, "split": i.split} for i in self._images]
+        people = [[{**p.extra, **({"track": p.track} if p.track else {})} for p in i.people] for i in self._images]
+        return shared_fields(images, people)
+
     def regions(self, index: int) -> tuple[tuple[NDArray[Any], ...], ...]:
-        """Polygons of the crowds of a record; () where it has none."""
-        return regions(self._crowds[index], self.records[index].size) if index in self._crowds else ()
+        """Polygons of the crowds of a record, or of everybody; () where it has none."""
+        people = self._outlined.get(index)
+        return regions(people, self.records[index].size, self._everybody) if people is not None else ()
 
 
 def folder_data(
@@ -59,9 +72,10 @@ def folder_data(
     options: Mapping[str, Any] | None = None,
     category: str | None = None,
     own_splits: bool = True,
-    split: Callable[[int], tuple[list[int], list[int]]] | None = None,
+    split: Split | None = None,
     margin: float = MARGIN,
     links: bool = False,
+    segments: bool = False,
     flip_test: bool = True,
     **others: Any,
 ) -> KeypointData:
@@ -72,7 +86,7 @@ def folder_data(
 
     Args:
         path: a folder, or one file of labels. format: None recognises it. options: of the format.
-        category: see ``choose``. margin, links: see ``LabelledPictures``.
+        category: see ``choose``. margin, links, segments: see ``LabelledPictures``.
         flip_test: for the config's own references; not used here. others: see ``KeypointData``.
 
     Raises:
@@ -82,11 +96,11 @@ def folder_data(
     categories = choose(labels, category)[0]
     parts = splits(labels) if own_splits else None
     if parts is not None:
-        train, val = (LabelledPictures(labels, part, skeleton, categories, margin, links) for part in parts)
+        train, val = (LabelledPictures(labels, part, skeleton, categories, margin, links, segments) for part in parts)
         return KeypointData(train=train, val=val, **others)
-    if split is None:
+    if split is None and others.get("fold") is None:
         raise ConfigError(f"{path}: has no splits of its own; give split@data.split=fraction or fold")
-    whole = LabelledPictures(labels, range(len(labels.images)), skeleton, categories, margin, links)
+    whole = LabelledPictures(labels, range(len(labels.images)), skeleton, categories, margin, links, segments)
     return KeypointData(source=whole, split=split, **others)
 
 

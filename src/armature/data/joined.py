@@ -86,6 +86,15 @@ class Joined:
         """sha256 over those of all sources, in order."""
         return hashlib.sha256("/".join(s.fingerprint() for s in self.sources).encode()).hexdigest()
 
+    def fields(self) -> dict[str, list[str | None]]:
+        """Every source's, and the source's name as ``source``; see ``groups.Described``."""
+        said = [source.fields() for source in self.sources]
+        names = dict.fromkeys(name for fields in said for name in fields)
+        parts = list(zip(said, self.sources, strict=True))
+        found = {n: [v for f, s in parts for v in f.get(n, [None] * len(s))] for n in names}
+        own: list[str | None] = [name for name, s in zip(self.names, self.sources, strict=True) for _ in range(len(s))]
+        return found | {"source": own}
+
     def check(self) -> list[Problem]:
         """All sources' problems; indices count through all sources."""
         starts = [self._start(n) for n in range(len(self.sources))]

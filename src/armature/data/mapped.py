@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from armature.data.groups import fields_of
 from armature.data.source import Checkable, Picture, Problem, Source
 from armature.skeleton_mapping import Correspondence, between
 from armature.structures import Record, Skeleton
@@ -57,6 +58,10 @@ class Mapped:
         """sha256 over the source's and the mapping."""
         said = f"{self.source.fingerprint()}{self.skeleton.keypoints}{self.correspondence.origins}"
         return hashlib.sha256(said.encode()).hexdigest()
+
+    def fields(self) -> dict[str, list[str | None]]:
+        """The source's; see ``groups.Described``."""
+        return fields_of(self.source)
 
     def check(self) -> list[Problem]:
         """The source's problems."""

@@ -38,7 +38,8 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
         seed=config.seed,
         workers=config.workers,
     )
-    compared = document.compose(groups, judged, settings, [*remarks, *left_out])
+    remarks += [*left_out, *alike.training_remarks(found)]
+    compared = document.compose(groups, judged, settings, remarks)
     text.show(compared, config.format)
     page = None
     if config.output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from armature.evaluation import other_skeleton
 from armature.evaluation.judge import Judge, Verdict
 from armature.evaluation.results import Predictions, Truth
 from armature.reports import table
-from armature.run_folder import write_json
+from armature.run_folder import read_json, write_json
 
 SUMMARY = "judge a run's checkpoint, or a file of COCO results from any program"
 EXAMPLES = """
@@ -92,13 +93,17 @@ def _judge_files(config: DictConfig) -> dict[str, Any]:
 
 def _judge_run(config: DictConfig) -> dict[str, Any]:
     # Torch and Lightning take seconds to import, and files alone do not need them.
-    from armature import restoring
+    from armature import held_out, restoring
     from armature.conclusion import judge, judgement
 
     restored = restoring.restore(config.run, config.checkpoint, config.overrides)
     metric: Any = restored.module.metrics
     metric.judge.add(build(config.measures))
-    metrics = judge(restored.module, restored.data(), restored.trainer())
+    data, known = restored.data(), restored.folder.provenance
+    seen = held_out.warning(read_json(known), data.split_description()) if known.is_file() else None
+    if seen:
+        warnings.warn(seen, stacklevel=2)
+    metrics = judge(restored.module, data, restored.trainer())
     facts = {"primary": config.primary or restored.config.monitor, "time": dict(restored.module.clock.seconds)}
     judged = judgement(restored.module, metrics, config.verify, **facts)
     judged = _sliced(judged, config, metric.judge, metric.truth, metric.predictions(), metric.verdict())
