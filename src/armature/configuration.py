@@ -161,12 +161,13 @@ def _check_options(parsed: Sequence[Override], folders: Sequence[Path]) -> None:
     """Options of known groups, before Hydra sees them: its own message lacks the nearest name."""
     groups = config_folders.groups(folders)
     for override in parsed:
-        options, value = groups.get(override.key_or_group), override.value()
-        if options is None or not isinstance(value, str) or value in options or "/" in value:
-            continue
-        raise ConfigError(
-            f"no '{value}' in group {override.key_or_group}{_near(value, options)}; available: {', '.join(options)}"
-        )
+        options, chosen = groups.get(override.key_or_group), override.value()
+        for value in chosen if isinstance(chosen, list) else [chosen]:  # several at once: augment=[photometric,mixup]
+            if options is None or not isinstance(value, str) or value in options or "/" in value:
+                continue
+            raise ConfigError(
+                f"no '{value}' in group {override.key_or_group}{_near(value, options)}; available: {', '.join(options)}"
+            )
 
 
 def _explain(error: Exception, verb: str, parsed: Sequence[Override], folders: Sequence[Path]) -> str:

@@ -89,7 +89,7 @@ def _loading(data: Any, dataset: KeypointDataset) -> list[tuple[str, int, str, C
 
 
 def _training(module: Any, batch: Batch, size: int, half: bool) -> list[tuple[str, int, str, Callable[[], Any]]]:
-    augmentation = module.augmentation or Photometric()
+    augmentation = module.augmentation or Photometric(0.3, 0.3, 0.3, 0.03, jitter=0.8, blur=0.1, noise=0.1, grey=0.05)
     optimizer = module.optimizer(module.model.parameters())
 
     def forward() -> Any:

@@ -109,9 +109,11 @@ def _record(
     )
 
 
-def regions(people: Sequence[Person], size: tuple[int, int]) -> tuple[tuple[NDArray[np.float64], ...], ...]:
-    """Per person the polygons of a crowd's segment; () for everybody else."""
-    return tuple((p.polygons or outline(p.mask, size)) if p.crowd else () for p in people)
+def regions(
+    people: Sequence[Person], size: tuple[int, int], everybody: bool = False
+) -> tuple[tuple[NDArray[np.float64], ...], ...]:
+    """Per person the polygons of a crowd's segment, or of everybody's; () where there are none."""
+    return tuple((p.polygons or outline(p.mask, size)) if p.crowd or everybody else () for p in people)
 
 
 def _area(person: Person, box: NDArray[np.float64], size: tuple[int, int]) -> float:
