@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
 from armature import hardware
+from armature.sharing import shared_out
 
 #: Odd polynomials a x + b x^3 + c x^5 which, one after the other, bring singular values from (0, 1] close to 1 (the
 #: five steps of Cesista, "Squeezing 1-2% efficiency gains out of Muon", 2025).
@@ -74,17 +75,13 @@ class Muon(Optimizer):
         return loss
 
     def _orthogonalised(self, params: list[Tensor], group: dict[str, Any]) -> None:
-        """Parameters of one shape go through the iteration together."""
-        alike = defaultdict(list)
-        for p in params:
-            alike[tuple(_wide(p).shape), p.dtype, p.device].append(p)
-        for (shape, _, _), same in alike.items():
-            momenta = torch.stack([_wide(self._momentum(p, group)) for p in same])
-            updates = orthogonal(momenta, half=shape[0] >= _LARGE and hardware.multiplies_bf16(momenta.device.type))
-            for p, update in zip(same, updates, strict=True):
-                flat = update.mT if len(p) > p[0].numel() else update
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(flat.reshape(p.shape), alpha=-0.2 * max(shape) ** 0.5 * group["lr"])
+        if not params:
+            return
+        momenta = [_wide(self._momentum(p, group)) for p in params]
+        for p, update in zip(params, shared_out(momenta, _alike), strict=True):
+            flat = update.mT if len(p) > p[0].numel() else update
+            p.mul_(1 - group["lr"] * group["weight_decay"])
+            p.add_(flat.reshape(p.shape), alpha=-0.2 * max(update.shape) ** 0.5 * group["lr"])
 
     def _momentum(self, p: Tensor, group: dict[str, Any]) -> Tensor:
         grad, beta = p.grad, group["momentum"]
@@ -119,6 +116,18 @@ class Muon(Optimizer):
             eps=group["eps"],
             maximize=False,
         )
+
+
+def _alike(matrices: list[Tensor]) -> list[Tensor]:
+    """Each made orthogonal; those of one shape go through the iteration together."""
+    places = defaultdict(list)
+    for i, matrix in enumerate(matrices):
+        places[tuple(matrix.shape), matrix.dtype, matrix.device].append(i)
+    found: dict[int, Tensor] = {}
+    for ((rows, _), _, device), same in places.items():
+        half = rows >= _LARGE and hardware.multiplies_bf16(device.type)
+        found |= zip(same, orthogonal(torch.stack([matrices[i] for i in same]), half=half), strict=True)
+    return [found[i] for i in range(len(matrices))]
 
 
 def orthogonal(matrices: Float[Tensor, "n r c"], eps: float = 1e-7, half: bool = False) -> Float[Tensor, "n r c"]:
