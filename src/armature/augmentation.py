@@ -78,6 +78,7 @@ class Lighting(nn.Module):
     def __init__(self, deviation: float = 0.1) -> None:
         super().__init__()
         self.deviation = deviation
+        self.components: Tensor
         # Not saved: a checkpoint has the same keys with and without.
         self.register_buffer("components", torch.tensor(DIRECTIONS) * torch.tensor(VARIANCES), persistent=False)
 

@@ -162,6 +162,24 @@ def test_crowds_of_any_encoding_are_ignored(
     assert np.array_equal(found, shape > 0)
 
 
+def test_everybodys_outline_is_there_where_it_is_asked_for(
+    write_coco: Callable, make_coco: Callable, trio: Skeleton
+) -> None:
+    content = make_coco(3)
+    triangle = [4.0, 5.0, 14.0, 5.0, 4.0, 17.0]
+    content["annotations"][0].update(segmentation=[triangle])
+    content["annotations"][1].update(segmentation=[triangle, [1.0, 2.0]])  # no polygon
+    files = write_coco(content)
+    assert CocoKeypoints(*files, trio).read(0)[1].regions == ()
+    with pytest.warns(
+        UserWarning, match="'segmentation' of 1 of 3 annotations is left out; the first, of annotation 2"
+    ):
+        source = CocoKeypoints(*files, trio, segments=True)
+    assert [[p.tolist() for p in person] for person in source.read(0)[1].regions] == [[[[4, 5], [14, 5], [4, 17]]]]
+    assert source.read(1)[1].regions == source.read(2)[1].regions == ((),)
+    assert source.fingerprint() == CocoKeypoints(*files, trio).fingerprint()
+
+
 def test_polygons_are_taken_as_they_are() -> None:
     assert [p.tolist() for p in outline([[1, 2, 3, 4, 5, 6.5]], (9, 9))] == [[[1, 2], [3, 4], [5, 6.5]]]
     assert outline(None, (9, 9)) == ()

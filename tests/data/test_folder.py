@@ -57,6 +57,10 @@ def test_crowds_have_their_regions(tmp_path: Path, trio: Skeleton) -> None:
     assert record.crowd.tolist() == [False, True]
     assert record.regions[0] == ()
     assert record.regions[1][0].tolist() == square.tolist()
+    alone = labels(tmp_path, (one(), one(polygons=(square,))))
+    assert LabelledPictures(alone, [0], trio, [0]).read(0)[1].regions == ()
+    everybody = LabelledPictures(alone, [0], trio, [0], segments=True).read(0)[1].regions
+    assert [[p.tolist() for p in person] for person in everybody] == [[], [square.tolist()]]
 
 
 def test_points_are_matched_by_name(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -146,6 +147,31 @@ def test_warp_agrees_with_torchvision_affine() -> None:
     )
     found = warp(image, turned(scale, angle, False, size, size), size, BLACK)
     assert np.abs(found.astype(int) - expected.permute(1, 2, 0).numpy()).max() <= 3
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (90, -40), (-70, 60), (128, 0), (-500, 20)])
+@pytest.mark.parametrize(("scale", "degrees", "mirror"), [(1.0, 0, False), (1.7, 30, True), (0.4, -75, False)])
+def test_a_picture_is_drawn_over_another_where_it_reaches(
+    scale: float, degrees: float, mirror: bool, shift: tuple[int, int]
+) -> None:
+    """As OpenCV would over the whole canvas: the rectangle that is looked at misses nothing."""
+    size, canvas = (80, 110), (96, 128)
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (*size, 3)).astype(np.uint8)
+    below = rng.integers(0, 255, (*canvas, 3)).astype(np.uint8)
+    matrix = translation(*shift) @ turned(scale, degrees, mirror, size, canvas)
+    small = max(2, math.floor(1 / scale)) if scale < geometry.ALIASING else 1
+    shrunk = cv2.resize(image, (-(-110 // small), -(-80 // small)), interpolation=cv2.INTER_AREA)
+    inner = matrix @ np.diag([110 / shrunk.shape[1], 80 / shrunk.shape[0], 1.0])
+    indices = translation(-0.5, -0.5) @ inner @ translation(0.5, 0.5)
+    expected = cv2.warpAffine(
+        shrunk, indices[:2], canvas[::-1], dst=below.copy(), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+    )
+    drawn = below.copy()
+    assert warp(image, matrix, canvas, onto=drawn) is drawn
+    # OpenCV's coordinates are in fixed point: another origin, another last bit.
+    assert np.abs(drawn.astype(int) - expected).max() <= 8
+    assert ((drawn != below).any(-1) == (expected != below).any(-1)).mean() > 0.999
 
 
 def test_a_map_that_does_nothing_costs_nothing() -> None:

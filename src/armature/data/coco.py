@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from armature.data.coco_file import Entry, check_entries, check_people, is_int, load_json, refuse
+from armature.data.coco_file import Entry, check_entries, check_people, is_int, load_json, refuse, wrong_segment
 from armature.data.groups import shared_fields
 from armature.data.pictures import PictureSource
 from armature.data.segments import outline
@@ -39,7 +39,8 @@ class CocoKeypoints(PictureSource):
         ids: image ids to keep, in the file's order; None is all.
         empty: keep images without people; they matter in evaluation, and cost time in training.
         links: allow pictures to be links out of the folder.
-        segments: keep everybody's segment, for augmentation that cuts people out; some 150 MB for COCO's training set.
+        segments: keep everybody's segment, for augmentation that cuts people out; an unsound one is left out, with a
+            warning. Some 150 MB for COCO's training set.
 
     Raises:
         DataError: names the file, the entry and the field; the first few problems of a kind and how many more.
@@ -63,6 +64,8 @@ class CocoKeypoints(PictureSource):
         chosen, order = _choose_category(annotations, content["categories"], entries[1], skeleton, category)
         people = [a for a in entries[1] if a["category_id"] == chosen["id"]]
         check_people(annotations, entries[0], people, len(chosen.get("keypoints") or order))
+        if segments:
+            people = _without_unsound_segments(annotations, entries[0], people)
         table = _Table(annotations, people, order)
         records, kept = table.records(entries[0], None if ids is None else set(ids), empty, segments)
         self._segments, self._annotations, self._everybody = kept, annotations, segments
@@ -243,6 +246,23 @@ class _Table:
                 "the visibility flags are used",
                 stacklevel=4,
             )
+
+
+def _without_unsound_segments(file: str | Path, images: list[Entry], people: list[Entry]) -> list[Entry]:
+    sizes = {image["id"]: [image["height"], image["width"]] for image in images}
+    unsound = {
+        n: why
+        for n, a in enumerate(people)
+        if a.get("segmentation") and (why := wrong_segment(a["segmentation"], sizes[a["image_id"]]))
+    }
+    if unsound:
+        first = next(iter(unsound))
+        warnings.warn(
+            f"{file}: field 'segmentation' of {len(unsound)} of {len(people)} annotations is left out; the first, of "
+            f"annotation {people[first].get('id')}, {unsound[first]}",
+            stacklevel=3,
+        )
+    return [{**a, "segmentation": None} if n in unsound else a for n, a in enumerate(people)]
 
 
 def _packed(segment: Any) -> Any:
