@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -295,7 +296,36 @@ def test_focus_brings_a_person_to_the_middle(trio: Skeleton) -> None:
     assert map_points(np.array([40.0, 30.0]), draws(drawer, 1, nobody)[0]) == pytest.approx([64, 64])
 
 
-@pytest.mark.parametrize("wrong", [{"scale": (0, 1)}, {"scale": (2, 1)}, {"flip": 2}, {"focus": -1}])
+def test_a_person_is_brought_to_a_height(skeleton_file: Callable[[str], Skeleton]) -> None:
+    """As Cao et al. 2017: the box is ``height`` times the drawn factor as high as the canvas, however large it was."""
+    body = skeleton_file("coco_person")
+    points = np.random.default_rng(0).random((3, 17, 2)) * 50
+    boxes = np.array([[10.0, 10, 40, 210], [50, 20, 90, 60], [100, 100, 120, 190]])
+    fields = {"boxes": boxes, "keypoints": points, "areas": np.array([3000.0, 1024, 3000]), "size": (300, 200)}
+    flags = np.full((3, 17), 2)
+    flags[2, 4:] = 0  # four labels: too few
+    record = someone(body, **fields, visibility=flags, crowd=np.zeros(3, bool), annotation_ids=np.arange(3) + 1)
+    drawer = RandomAffine((0.5, 1.1), rotation=0, shift=0, flip=0.5, focus=1, height=0.6, even=True)
+    rng = np.random.default_rng(0)
+    seen, factors = set(), []
+    for _ in range(2000):
+        matrix = drawer(record.size, (128, 160), rng, record)
+        centres = map_points((boxes[:, :2] + boxes[:, 2:]) / 2, matrix)
+        who = int(np.abs(centres - (80, 64)).sum(1).argmin())
+        assert centres[who] == pytest.approx([80, 64])
+        seen.add(who)
+        factors.append(matrix[1, 1] * (boxes[who, 3] - boxes[who, 1]) / (0.6 * 128))
+    assert seen == {0, 1}
+    assert 0.5 <= min(factors) < 0.51 and 1.09 < max(factors) <= 1.1
+    assert np.mean(factors) == pytest.approx(0.8, abs=0.01)  # log-uniformly it would be 0.761
+    small = someone(body, **fields | {"areas": np.full(3, 1023.0)}, visibility=flags, crowd=np.zeros(3, bool))
+    found = [
+        drawer(small.size, (128, 160), rng, small)[1, 1] / letterbox((300, 200), (128, 160))[1, 1] for _ in range(9)
+    ]
+    assert min(found) >= 0.5 and max(found) <= 1.1  # nobody fits: the picture as it is
+
+
+@pytest.mark.parametrize("wrong", [{"height": 0}, {"scale": (0, 1)}, {"scale": (2, 1)}, {"flip": 2}, {"focus": -1}])
 def test_bounds_that_make_no_sense_are_named(wrong: dict) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         RandomAffine(**wrong)
