@@ -12,6 +12,7 @@ from torch import nn
 from armature import config_folders
 from armature.architectures.protocol import check
 from armature.building import build
+from armature.data import absent
 from armature.data.datamodule import KeypointData
 from armature.errors import ConfigError
 from armature.module import PoseModule
@@ -71,8 +72,9 @@ def data(config: DictConfig) -> KeypointData:
     """The data of a config, every picture checked.
 
     Raises:
-        ConfigError, DataError: it cannot be built, or pictures or annotations are bad.
+        ConfigError, DataError: it is not there, cannot be built, or pictures or annotations are bad.
     """
+    absent.check(config.data)
     built = build(config.data)
     if not isinstance(built, KeypointData):
         raise ConfigError(f"config key 'data' must build a KeypointData; found {type(built).__name__}")

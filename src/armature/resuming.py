@@ -24,6 +24,7 @@ EXCHANGEABLE: dict[str, tuple[str, ...] | None] = {
 CHANGEABLE = (
     *("trainer.*", "logger", "logger.*", "data.workers", "data.pin_memory", "data.batch_size", "data.val_batch_size"),
     *("data.root", "data.*.root", "data.*.images", "data.*.annotations", "data.*.file", "data.*.folder"),
+    *("data.*.labels", "data.*.pictures", "data.needs.*"),
     *("schedule_epochs", "early_stopping", "monitor", "monitor_mode", "pictures", "verify", "expected", "expected.*"),
     *("compile", "channels_last", "checkpoint_seconds", "loss.*.weight", "augment.*", "preflight*", "launcher*"),
 )

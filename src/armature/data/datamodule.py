@@ -57,6 +57,7 @@ class KeypointData(LightningDataModule):
         primary: the metric that decides, for the config's own references (``monitor`` is ``${data.primary}``); not used
             here.
         root: where the data lies, for the config's own references (``${data.root}``); not used here.
+        needs: what to say where the data are missing (``absent``); not used here.
 
     Raises:
         ConfigError: neither or both ways of giving the data, unknown ``on_bad_image``.
@@ -91,6 +92,7 @@ class KeypointData(LightningDataModule):
         augment: Mapping[str, Augmentation | HalfBody] | None = None,
         segments: bool = False,
         primary: str = "val/AP",
+        needs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         undivided = source is not None and split is None and fold is None

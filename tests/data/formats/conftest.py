@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,24 @@ def picture(path: Path, size: tuple[int, int] = SIZE) -> Path:
     rng = np.random.default_rng(len(path.name))
     assert cv2.imwrite(str(path), rng.integers(0, 255, (*size, 3), dtype=np.uint8))
     return path
+
+
+CAMERA = [[100.0, 0.0, 16.0], [0.0, 80.0, 12.0], [0.0, 0.0, 1.0]]
+
+
+def hands(root: Path, frames: int = 2, name: str = "training", backgrounds: int = 4, **changes: Any) -> Path:
+    """A folder of FreiHAND's; point i of frame n is at (0.01 i, 0.02, 1 + n) m."""
+    places = [[[0.01 * i, 0.02, 1.0 + n] for i in range(21)] for n in range(frames)]
+    for i in range(backgrounds * frames):
+        picture(root / name / "rgb" / f"{i:08d}.jpg")
+    content: dict[str, Any] = {"xyz": places, "K": [CAMERA] * frames}
+    for field, values in (content | changes).items():
+        (root / f"{name}_{field}.json").write_text(json.dumps(values))
+    return root
+
+
+#: Formats that are only read, and what makes a folder of theirs.
+READ_ONLY = {"freihand": hands}
 
 
 def person(seed: int, count: int, category: int = 0, **changes: Any) -> Person:

@@ -14,6 +14,8 @@ from armature.data import recognising
 from armature.data.labels.form import Labels
 from armature.errors import DataError, UserError
 
+from .conftest import READ_ONLY
+
 COUNTS = {"coco_wholebody": 133, "crowdpose": 14, "mpii": 16, "wflw": 98}
 BINARY = {".png", ".h5", ".slp"}
 #: What stands for a number, for text or for a whole value in a damaged file.
@@ -27,6 +29,9 @@ def written(plain: Callable, tmp_path_factory: pytest.TempPathFactory) -> Callab
     made: dict[str, tuple[Path, Labels]] = {}
 
     def make(name: str) -> tuple[Path, Labels]:
+        if name in READ_ONLY and name not in made:
+            folder = tmp_path_factory.mktemp(name)
+            made[name] = READ_ONLY[name](folder), recognising.read(folder, name)
         if name not in made:
             count = COUNTS.get(name, 4)
             labels = plain(count, getattr(recognising.get(name), "KEYPOINTS", tuple(f"left {i}" for i in range(count))))
@@ -40,7 +45,7 @@ def written(plain: Callable, tmp_path_factory: pytest.TempPathFactory) -> Callab
 
 def files_of(folder: Path) -> list[Path]:
     """The files with labels: not pictures, and of DeepLabCut's two the one that is read."""
-    return [f for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix not in (".png", ".h5")]
+    return [f for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix not in (".png", ".jpg", ".h5")]
 
 
 def damaged(content: bytes, suffix: str) -> Iterator[bytes]:

@@ -13,6 +13,8 @@ from armature.data.labels.form import Labels, Person
 from armature.data.labels.held import KINDS, lost
 from armature.errors import DataError
 
+from .conftest import READ_ONLY
+
 #: Formats of people with any points, and those that only know people of so many.
 FREE = (
     "coco",
@@ -33,7 +35,7 @@ UNNAMED = {"coco_wholebody", "pts", "wflw"}
 
 
 def test_every_format_is_tried_here() -> None:
-    assert sorted([*FREE, *FIXED]) == recognising.names()
+    assert sorted([*FREE, *FIXED, *READ_ONLY]) == recognising.names()
 
 
 def passed(labels: Labels, name: str, folder: Path) -> Labels:

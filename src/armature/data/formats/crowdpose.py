@@ -34,26 +34,32 @@ def detect(path: Path) -> str | None:
     return f"{found[0].name} with crowdIndex: {TITLE}" if found else None
 
 
-def read(path: Path, offset: float = 0.5) -> Labels:
-    """The labels of one json, or of all below a folder, with sizes the right way round."""
-    root = path if path.is_dir() else path.parent
-    return coco.read_files(path, coco.candidates(path, "crowdIndex"), offset, lambda file, c: _mended(root, file, c))
+def read(path: Path, offset: float = 0.5, pictures: str | None = None) -> Labels:
+    """The labels of one json, or of all below a folder, with sizes the right way round.
+
+    Args:
+        offset: see ``coco.read``. pictures: folder of the pictures that tell which way is right; None looks for it.
+    """
+    root = Path(pictures) if pictures else path if path.is_dir() else path.parent
+    start = root if pictures else None
+    found = coco.candidates(path, "crowdIndex")
+    return coco.read_files(path, found, offset, lambda file, c: _mended(root, start or file.parent, file, c))
 
 
-def _mended(root: Path, file: Path, content: Entry) -> Entry:
+def _mended(root: Path, start: Path, file: Path, content: Entry) -> Entry:
     images = content.get("images")
-    if not isinstance(images, list) or not _swapped(root, file, content):
+    if not isinstance(images, list) or not _swapped(root, start, file, content):
         return content  # unsound files are refused by the checks that follow
     warnings.warn(f"{file}: width and height are swapped, as in CrowdPose's own files; turned round", stacklevel=5)
     return content | {"images": [i | {"width": i["height"], "height": i["width"]} for i in images]}
 
 
-def _swapped(root: Path, file: Path, content: Entry) -> bool:
+def _swapped(root: Path, start: Path, file: Path, content: Entry) -> bool:
     images = [i for i in content["images"] if isinstance(i, dict) and {"file_name", "width", "height"} <= set(i)]
     if len(images) < len(content["images"]):
         return False
     names = [str(i["file_name"]) for i in images]
-    folder = files.folder_of_pictures(root, file.parent, names, files.split_of(file.stem))
+    folder = files.folder_of_pictures(root, start, names, files.split_of(file.stem))
     known = [(i, files.size_of(folder / str(i["file_name"]))) for i in images[:_OPENED]]
     known = [(i, shape) for i, shape in known if max(shape) and shape[0] != shape[1]]
     if known:

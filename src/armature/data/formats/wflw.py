@@ -34,7 +34,10 @@ def detect(path: Path) -> str | None:
 def _lists(path: Path) -> list[Path]:
     def fits(file: Path) -> bool:
         first = files.glance(file).partition("\n")[0].split()
-        return file.name.startswith("list_98pt") or (len(first) == _CELLS and first[0].replace(".", "").isdigit())
+        # The lists of subsets of the test set (list_98pt_test) have points and a picture only, and nothing new.
+        subset = len(first) == 2 * POINTS + 1 and not file.name.startswith("list_98pt_rect_attr")
+        named = file.name.startswith("list_98pt") and not subset
+        return named or (len(first) == _CELLS and first[0].replace(".", "").isdigit())
 
     return [f for f in files.find(path, ".txt", most=200) if fits(f)]
 
