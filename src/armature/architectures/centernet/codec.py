@@ -12,6 +12,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from armature.architectures.centernet import drawn
+from armature.ops.drawable import Drawable
 from armature.ops.fixed_people import FixedPeople, every_peak
 from armature.ops.gaussians import Radius, box_radius, splat
 from armature.ops.grids import cell_corner, cells_inside, corners, flat_cell, ignored_cells, owners, stride_of
@@ -245,6 +247,10 @@ class CenterNetCodec:
         """The targets themselves as outputs, heatmaps as logits."""
         values = {name: target.value.to(outputs[name].dtype) for name, target in targets.items()}
         return values | {name: values[name].clamp(_EPS, 1 - _EPS).logit() for name in ("center", "heatmaps")}
+
+    def drawable(self, outputs: Outputs, targets: dict[str, Target], canvas: tuple[int, int]) -> dict[str, Drawable]:
+        """What can be looked at of the targets; canvas (H, W)."""
+        return drawn.of_targets(targets, canvas[1], self.shift)
 
 
 def _grid(maps: Tensor, batch: Batch) -> tuple[tuple[int, int], float]:

@@ -10,9 +10,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from armature.architectures.keypoint_rcnn import drawn
 from armature.architectures.keypoint_rcnn.model import REGION_SCALE
 from armature.errors import ConfigError
 from armature.ops.anchors import to_deltas
+from armature.ops.drawable import Drawable
 from armature.ops.fixed_people import EMPTY, FixedPeople, on_some, survivors
 from armature.ops.fixed_roi_peaks import fixed_heatmap_peaks
 from armature.ops.matching import NOBODY, balanced, covered, overlaps, owners_by_overlap
@@ -232,6 +234,10 @@ class KeypointRCNNCodec:
             target = targets[name]
             perfect[name] = target.value.to(outputs[name].dtype).where(target.weight > 0, outputs[name])
         return perfect
+
+    def drawable(self, outputs: Outputs, targets: dict[str, Target], canvas: tuple[int, int]) -> dict[str, Drawable]:
+        """What can be looked at of the targets; canvas (H, W)."""
+        return drawn.of_targets(outputs, targets, self.shift)
 
 
 def _scored(owned: Owned, count: int, share: float) -> tuple[Target, Tensor]:

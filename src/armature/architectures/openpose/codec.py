@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from armature.architectures.openpose import drawn
 from armature.architectures.openpose.parts import Limbs, make_parts
 from armature.errors import ConfigError
+from armature.ops.drawable import Drawable
 from armature.ops.fixed_people import FixedPeople
 from armature.ops.grids import stride_of
 from armature.ops.part_assembly import Crowd, Decoder
@@ -186,6 +188,10 @@ class OpenPoseCodec:
     def ideal(self, outputs: Outputs, targets: dict[str, Target]) -> Outputs:
         """The targets themselves as outputs, as a single stage."""
         return {name: target.value.to(outputs[name].dtype)[None] for name, target in targets.items()}
+
+    def drawable(self, outputs: Outputs, targets: dict[str, Target], canvas: tuple[int, int]) -> dict[str, Drawable]:
+        """What can be looked at of the targets; canvas (H, W)."""
+        return drawn.of_targets(targets, self.parts.keypoints)
 
 
 def _last_stages(outputs: Outputs) -> tuple[Tensor, Tensor]:

@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from armature.architectures.posted import crops, matching
+from armature.architectures.posted import crops, drawn, matching
 from armature.architectures.posted.anchors import detector_targets
 from armature.architectures.posted.people import distinct, distinct_slots
 from armature.errors import ConfigError
+from armature.ops.drawable import Drawable
 from armature.ops.fixed_people import EMPTY, FixedPeople
 from armature.ops.overlaps import mirrored, paired_overlap, twins
 from armature.skeletons import sigmas_or_default
@@ -240,3 +241,7 @@ class PoseTEDCodec:
             else:
                 perfect[name] = value.where(target.weight > 0, outputs[name])
         return perfect
+
+    def drawable(self, outputs: Outputs, targets: dict[str, Target], canvas: tuple[int, int]) -> dict[str, Drawable]:
+        """What can be looked at of the targets; canvas (H, W)."""
+        return drawn.of_targets(outputs, targets)

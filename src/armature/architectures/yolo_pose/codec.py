@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from armature.architectures.yolo_pose import drawn
 from armature.architectures.yolo_pose.assignment import TaskAligned
 from armature.errors import ConfigError
+from armature.ops.drawable import Drawable
 from armature.ops.fixed_people import FixedPeople, best_first, pick, survivors
 from armature.ops.overlaps import paired_overlap
 from armature.ops.suppression import suppress
@@ -185,6 +187,10 @@ class YOLOPoseCodec:
             "visibility": _logit(targets["visibility"].value),
         }
         return outputs | {name: value.to(outputs[name].dtype) for name, value in values.items()}
+
+    def drawable(self, outputs: Outputs, targets: dict[str, Target], canvas: tuple[int, int]) -> dict[str, Drawable]:
+        """What can be looked at of the targets; canvas (H, W)."""
+        return drawn.of_targets(outputs, targets)
 
 
 def _corners(points: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n 4"]:
