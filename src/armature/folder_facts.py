@@ -56,7 +56,12 @@ def resolve(field: str, root: DictConfig) -> Any:
     options = OmegaConf.select(root, "data.options")
     plain = OmegaConf.to_container(options, resolve=True) if OmegaConf.is_config(options) else {}
     settings = [OmegaConf.select(root, f"data.{name}") for name in ("format", "category", "own_splits")]
-    found = facts(str(path), json.dumps(plain, sort_keys=True), *settings)
+    try:
+        found = facts(str(path), json.dumps(plain, sort_keys=True), *settings)
+    except DataError:
+        if OmegaConf.select(root, "unreadable") != "report":
+            raise
+        return None  # data check reads the folder again and says all that is wrong with it
     given = _given_skeleton(root)
     _say(found, given is None)
     if field in _SKELETON:

@@ -41,7 +41,7 @@ def check_entries(file: str | Path, content: dict[str, Any]) -> tuple[list[Entry
             found = f"a {_kind(content[field])}" if field in content else "nothing"
             raise DataError(f"{file}: field '{field}' must be a list; found {found}")
     images, annotations = content["images"], content["annotations"]
-    problems = [p for i, image in enumerate(images) for p in _image_problems(i, image)]
+    problems = [p for i, image in enumerate(images) for p in image_problems(i, image)]
     problems += _repeats("images", [i.get("id") for i in images if isinstance(i, dict)])
     for i, a in enumerate(annotations):
         missing = [f for f in ("image_id", "category_id") if f not in a] if isinstance(a, dict) else ["everything"]
@@ -55,7 +55,8 @@ def check_entries(file: str | Path, content: dict[str, Any]) -> tuple[list[Entry
     return images, annotations
 
 
-def _image_problems(place: int, image: Any) -> list[str]:
+def image_problems(place: int, image: Any) -> list[str]:
+    """What is wrong with the entry of a picture, in words; [] for a sound one. ``place``: among the entries."""
     if not isinstance(image, dict):
         return [f"images[{place}]: expected an object, found a {_kind(image)}"]
     needed = ("id", "file_name", "width", "height")
@@ -78,10 +79,11 @@ def _image_problems(place: int, image: Any) -> list[str]:
 def check_people(file: str | Path, images: list[Entry], people: list[Entry], count: int) -> None:
     """Passes in silence if the people of one category have sound fields; ``count`` points each."""
     sizes = {i["id"]: [i["height"], i["width"]] for i in images}
-    refuse(file, [p for a in people for p in _person_problems(a, sizes[a["image_id"]], count)])
+    refuse(file, [p for a in people for p in person_problems(a, sizes[a["image_id"]], count)])
 
 
-def _person_problems(a: Entry, size: list[int], count: int) -> list[str]:
+def person_problems(a: Entry, size: list[int], count: int) -> list[str]:
+    """What is wrong with the fields of an annotation of ``count`` points in a picture of ``size`` [H, W], in words."""
     name = f"annotation {a.get('id')}"
     problems = []
     bare = a.get("iscrowd") or a.get("num_keypoints") == 0 or count == 0

@@ -1,0 +1,153 @@
+"""Left and right exchanged, of a whole person or of a part.
+
+Nothing here knows anatomy. For each two mirrored pairs (shoulders and hips, say), and for each pair and the way to
+another point, a rule is read off the data set itself: whether the vectors from right to left point the same way, and on
+which side of the way to the other point the left one is. Rules that nearly everybody keeps are evidence. A person who
+breaks some is looked at with every pair exchanged or not, one after the other as long as it helps; what the best
+exchange gains in log-odds is how sure it is that left and right are exchanged there. Rules of one pair are not
+independent of each other, so that their sum is divided by the square root of their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from armature.checking.check import Check
+from armature.checking.findings import NOTE, WARNING, Finding
+from armature.checking.subject import Group, Subject
+
+#: A rule needs so many people whom it speaks of, and so large a share of them who keep it (one of a hundred may not).
+LEAST_PEOPLE, LEAST_AGREEMENT = 50, 0.98
+#: Cosine or sine beyond which two directions agree, disagree or are on one side.
+CLEAR = 0.5
+#: Gain in log-odds from which a person is probably labelled so, and from which it is worth a look.
+SURE, MAYBE = 12.0, 8.0
+#: Shorter vectors than this share of a person, and than so many px, have no direction.
+LEAST_SHARE, LEAST_PIXELS = 0.06, 4.0
+#: Skeletons with more pairs (faces) are judged by so many of them, spread evenly.
+MOST_PAIRS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the rules say of N people with P pairs.
+
+    Attributes:
+        pairs: (P, 2) keypoints that mirror each other. together: (N, P, P) log-odds that two pairs are labelled the
+        same way round. alone: (N, P) log-odds that a pair is labelled the right way round.
+    """
+
+    pairs: NDArray[np.int64]
+    together: NDArray[np.float64]
+    alone: NDArray[np.float64]
+
+
+def swapped(subject: Subject) -> Iterator[Finding]:
+    """People whose left and right are probably exchanged."""
+    for g, group in enumerate(subject.groups):
+        found = evidence(group)
+        if found is None:
+            continue
+        sides, gain = best(found)
+        for row in np.flatnonzero(gain >= MAYBE):
+            own = [tuple(pair) for pair, side in zip(found.pairs.tolist(), sides[row]) if side < 0]
+            known = [pair for pair in found.pairs.tolist() if group.on[row, pair].all()]
+            whole = len(own) > len(known) / 2
+            names = " and ".join(" with ".join(group.skeleton.keypoints[k] for k in pair) for pair in own[:3])
+            what = "left and right look exchanged" + ("" if whole else f": {names}")
+            what += f" (log-odds {gain[row]:.0f} by what is usual in these data)"
+            severity = WARNING if gain[row] >= SURE else NOTE
+            k = -1 if whole else own[0][0]
+            fix = "look at it: exchange left and right if so"
+            yield subject.at(severity, "left_right_swap", what, fix, g, int(row), k)
+
+
+def evidence(group: Group) -> Evidence | None:
+    """What the data set's own rules say of each of its people; None where nothing is mirrored or nobody is there."""
+    pairs = np.array([(i, f) for i, f in enumerate(group.skeleton.flip) if i < f], np.int64).reshape(-1, 2)
+    if len(pairs) > MOST_PAIRS:
+        pairs = pairs[np.linspace(0, len(pairs) - 1, MOST_PAIRS).round().astype(int)]
+    if not len(pairs) or group.people.sum() < LEAST_PEOPLE:
+        return None
+    single = [i for i, f in enumerate(group.skeleton.flip) if i == f][:MOST_PAIRS]
+    size, on = group.extent(), group.on & ~group.crowd[:, None]
+    left, right = group.keypoints[:, pairs[:, 0]], group.keypoints[:, pairs[:, 1]]
+    across, middle = left - right, (left + right) / 2
+    both = np.asarray(on[:, pairs].all(2))
+    least = np.maximum(LEAST_SHARE * size, LEAST_PIXELS)[:, None]
+    short = np.maximum(LEAST_SHARE / 3 * size, LEAST_PIXELS)[:, None]
+    length = np.hypot(across[..., 0], across[..., 1])
+    alone = np.zeros((len(group), len(pairs)))
+    together = np.zeros((len(group), len(pairs), len(pairs)))
+    for p in range(len(pairs)):
+        targets = [(middle[:, q], both[:, q]) for q in range(len(pairs)) if q != p]
+        targets += [(group.keypoints[:, u], on[:, u]) for u in single]
+        wide = both[:, p] & (length[:, p] >= short[:, 0])
+        said = [_side(across[:, p], there - middle[:, p], wide & known, short[:, 0]) for there, known in targets]
+        alone[:, p] = _sum(np.stack(said, 1)) if said else 0
+        clear = both & (length >= least) & both[:, [p]] & (length[:, [p]] >= least)
+        same = (across * across[:, [p]]).sum(2) / np.maximum(length * length[:, [p]], 1e-9)
+        together[:, p] = _odds(np.where(clear, same, np.nan))
+        together[:, p, p] = 0
+    count = np.maximum((together != 0).sum(2), 1)
+    return Evidence(pairs, together / np.sqrt(np.sqrt(count[:, :, None] * count[:, None])), alone)
+
+
+def best(found: Evidence) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(N, P) of 1 and -1 (exchanged): the most likely sides of every pair, and (N,) what they gain over those labelled.
+
+    Ascends one exchange at a time from the labels as they are, and from all pairs exchanged.
+    """
+    ones = np.ones_like(found.alone)
+    start = _energy(found, ones)
+    sides, energy = ones.copy(), start.copy()
+    for first in (ones, -ones):
+        now = first.copy()
+        for _ in range(now.shape[1]):
+            gain = -2 * now * (found.alone + np.einsum("npq,nq->np", found.together, now))
+            rows = np.flatnonzero(gain.max(1) > 1e-9)
+            if not len(rows):
+                break
+            now[rows, gain[rows].argmax(1)] *= -1
+        reached = _energy(found, now)
+        better = reached > energy + 1e-9
+        sides[better], energy[better] = now[better], reached[better]
+    return sides.astype(np.int64), energy - start
+
+
+def _energy(found: Evidence, sides: NDArray[np.float64]) -> NDArray[np.float64]:
+    pairs = np.einsum("npq,np,nq->n", found.together, sides, sides) / 2
+    return np.asarray(pairs + (found.alone * sides).sum(1))
+
+
+def _side(
+    across: NDArray[np.float64], way: NDArray[np.float64], known: NDArray[np.bool_], least: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(N,) sine of the angle between a pair and the way to another point; NaN where either has no direction."""
+    lengths = np.hypot(across[:, 0], across[:, 1]), np.hypot(way[:, 0], way[:, 1])
+    sine = (across[:, 0] * way[:, 1] - across[:, 1] * way[:, 0]) / np.maximum(lengths[0] * lengths[1], 1e-9)
+    return np.where(known & (lengths[1] >= least), sine, np.nan)
+
+
+def _odds(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, R) signed log-odds: a rule a column, positive for those who keep it, 0 where it is none or says nothing."""
+    clear = np.abs(np.nan_to_num(values)) > CLEAR
+    count, positive = clear.sum(0), ((values > 0) & clear).sum(0)
+    usual = np.where(2 * positive > count, 1, -1)
+    agreement = (np.maximum(positive, count - positive) + 1) / (count + 2)
+    weight = np.where(
+        (count >= LEAST_PEOPLE) & (agreement >= LEAST_AGREEMENT), np.log(agreement / (1 - agreement)), 0.0
+    )
+    return np.where(clear, np.sign(values) * usual * weight, 0.0)
+
+
+def _sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    odds = _odds(values)
+    return np.asarray(odds.sum(1) / np.sqrt(np.maximum((odds != 0).sum(1), 1)))
+
+
+CHECKS = (Check("left_right_swap", "left and right exchanged", swapped),)

@@ -1,0 +1,58 @@
+"""Which skeleton the people of a category have: the config's, a known one of the same names, or one made of theirs."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+
+from armature import config_folders, skeletons
+from armature.data.labels.form import Category, placeholders
+from armature.errors import UserError
+from armature.structures import Skeleton
+
+
+def choose(category: Category, wanted: Skeleton | None) -> Skeleton:
+    """A skeleton with the category's keypoints in their order.
+
+    The config's where the names agree, or where the category has as many points without names of their own; one of the
+    project's with the same names; otherwise one made of the category: its limbs, its mirror pairs or those that its
+    names tell.
+    """
+    names = category.keypoints
+    if wanted is not None and not _named(names) and len(names) == wanted.count:
+        return wanted
+    for known in [*([wanted] if wanted is not None else []), *_project()]:
+        if sorted(_plain(known.keypoints)) == sorted(_plain(names)):
+            return _in_order(known, names)
+    edges = [[names[a], names[b]] for a, b in category.edges]
+    pairs = None if category.flip is None else [[names[i], names[f]] for i, f in enumerate(category.flip) if i < f]
+    try:
+        return skeletons.make(category.name, names, edges, pairs)
+    except UserError:  # a left without a right
+        return skeletons.make(category.name, names, edges, [])
+
+
+def of_count(name: str, count: int) -> Category:
+    """A category of which only the number of keypoints is known."""
+    return Category(name, placeholders(count))
+
+
+@functools.cache
+def _project() -> tuple[Skeleton, ...]:
+    folder = config_folders.project() / "skeleton"
+    return tuple(skeletons.load(file) for file in sorted(folder.glob("*.yaml"), key=lambda f: (len(f.stem), f.stem)))
+
+
+def _named(names: Sequence[str]) -> bool:
+    return not all(re.fullmatch(r"\D*\d+", name) for name in names)
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    return [re.sub(r"[\s_-]", "", name).lower() for name in names]
+
+
+def _in_order(known: Skeleton, names: Sequence[str]) -> Skeleton:
+    place = {name: i for i, name in enumerate(_plain(known.keypoints))}
+    order = [place[name] for name in _plain(names)]
+    return known if order == sorted(order) else skeletons.restrict(known, order)
