@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from pytorch_lightning import LightningDataModule
 from armature.data.augment.half_body import HalfBody
 from armature.data.augment.occasion import Augmentation
 from armature.data.dataset import KeypointDataset, Order
+from armature.data.decoded import Decoded, wanted
 from armature.data.geometry import FILL, Geometry
 from armature.data.keep_resolution import KeepResolution
 from armature.data.loader import Loader, count_workers, make_loader
@@ -57,6 +59,10 @@ class KeypointData(LightningDataModule):
         primary: the metric that decides, for the config's own references (``monitor`` is ``${data.primary}``); not used
             here.
         root: where the data lies, for the config's own references (``${data.root}``); not used here.
+        reduced: training pictures that are shrunk on their way to the canvas are decoded at a half, a quarter or an
+            eighth of their size, where they are JPEGs; pictures to judge by are always decoded whole.
+        cache: ``memmap`` keeps decoded training pictures in a file (``decoded.Decoded``), None keeps nothing.
+        cache_folder: where that file is; None is the user's cache folder.
         needs: what to say where the data are missing (``absent``); not used here.
 
     Raises:
@@ -93,6 +99,9 @@ class KeypointData(LightningDataModule):
         segments: bool = False,
         primary: str = "val/AP",
         needs: Mapping[str, Any] | None = None,
+        reduced: bool = True,
+        cache: str | None = None,
+        cache_folder: str | None = None,
     ) -> None:
         super().__init__()
         undivided = source is not None and split is None and fold is None
@@ -102,13 +111,16 @@ class KeypointData(LightningDataModule):
             raise ConfigError(f"data.on_bad_image={on_bad_image}: known values are fail and skip")
         if fold is not None:
             source, split = _needed(train if source is None else source, "train"), fold_of(split, fold, folds)
+            train = None
+        source, train = (wanted(s, cache, canvas, geometry, cache_folder) for s in (source, train))
+        self._cached = next((s for s in (source, train) if isinstance(s, Decoded)), None)
         self.split = split
         self._source = source.fingerprint() if source is not None else None
         if source is not None and split is not None:
             train, val = divide(source, split)
         self.train, self.val = train, val
         self.canvas, self.geometry, self.seed = (int(canvas[0]), int(canvas[1])), geometry, seed
-        self.mosaic, self.augment = mosaic, augment
+        self.mosaic, self.augment, self.reduced = mosaic, augment, reduced
         self.fill = (int(fill[0]), int(fill[1]), int(fill[2]))
         self.batch_size, self.val_batch_size = batch_size, val_batch_size or 2 * batch_size
         self.keep_resolution = keep_resolution
@@ -144,6 +156,8 @@ class KeypointData(LightningDataModule):
             setattr(self, name, Subset(source, [i for i in range(len(source)) if i not in bad]) if bad else source)
         self._limit()
         self._ready = True
+        if self._cached is not None and os.environ.get("LOCAL_RANK", "0") in ("", "0"):
+            print(self._cached.describe(), flush=True)
 
     def setup(self, stage: str | None = None) -> None:
         """Lightning's hook: ``prepare``."""
@@ -179,7 +193,9 @@ class KeypointData(LightningDataModule):
         """Shuffled, augmented, equally many batches on every rank; a last part of a batch is left out."""
         self.prepare()
         source = _needed(self.train, "train")
-        dataset = KeypointDataset(source, self.canvas, self.geometry, self.seed, self.fill, self.mosaic, self.augment)
+        dataset = KeypointDataset(
+            source, self.canvas, self.geometry, self.seed, self.fill, self.mosaic, self.augment, self.reduced
+        )
         rank, world, local = self._processes()
         order = Order(len(source), True, self.seed, self.samples_per_epoch, rank, world)
         order.set_epoch(self.trainer.current_epoch if self.trainer is not None else 0)

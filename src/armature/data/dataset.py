@@ -33,6 +33,7 @@ from armature.data.geometry import (
     warp,
 )
 from armature.data.mosaic import Mosaic
+from armature.data.opened import opened
 from armature.data.sample import Part, Sample
 from armature.data.source import Picture, Source
 from armature.structures import Batch, Instances, Record, Skeleton
@@ -50,6 +51,7 @@ class KeypointDataset(Dataset[Sample]):
         mosaic: shows several pictures as one; for training only: ``to_source`` and the id are those of the first.
         augment: by name, what else is done to training samples. Each has random numbers of its own, which follow from
             its name too: none changes what another one, or the geometry, draws.
+        reduced: read no more pixels of a picture than the canvas shows, where its source can (``opened``).
 
     Raises:
         ConfigError: what is no augmentation, or one that does not fit the skeleton.
@@ -64,11 +66,14 @@ class KeypointDataset(Dataset[Sample]):
         fill: tuple[int, int, int] = FILL,
         mosaic: Mosaic | None = None,
         augment: Mapping[str, Augmentation | HalfBody] | None = None,
+        reduced: bool = False,
     ) -> None:
         # OpenCV's own threads compete with the loader's processes, and do not survive a fork.
         cv2.setNumThreads(0)
         self.source, self.canvas, self.geometry = source, canvas, geometry or Letterbox()
-        self.seed, self.fill, self.mosaic = seed, fill, mosaic
+        self.seed, self.fill, self.mosaic, self.reduced = seed, fill, mosaic, reduced
+        # Copied for every mosaic: numpy takes thirty times as long to fill one with a colour.
+        self._blank = np.full((*canvas, 3), fill, np.uint8)
         self.augment, self.half_body = in_order(augment or {}, source.skeleton)
 
     def __len__(self) -> int:
@@ -92,9 +97,10 @@ class KeypointDataset(Dataset[Sample]):
         others = self.mosaic.companions(len(self.source), epoch, rng) if self.mosaic is not None else []
         if self.mosaic is not None and others:
             return self._mosaic(self.mosaic, [index, *others], epoch, rng)
-        image, record = self.source.read(index, epoch)
-        matrix = self._matrix(record, epoch, rng)
-        return self._sample(warp(image, matrix, self.canvas, self.fill), [record], [matrix])
+        found = opened(self.source, index, epoch)
+        matrix = self._matrix(found.record, epoch, rng)
+        picture = warp(*found.onto(matrix, self.reduced), self.canvas, self.fill)
+        return self._sample(picture, [found.record], [matrix])
 
     def _matrix(self, record: Record, epoch: int, rng: np.random.Generator) -> Matrix:
         region = None
@@ -110,14 +116,15 @@ class KeypointDataset(Dataset[Sample]):
         return self.geometry(size, self.canvas, rng, nobody(size, self.source.skeleton.count))
 
     def _mosaic(self, mosaic: Mosaic, indices: list[int], epoch: int, rng: np.random.Generator) -> Sample:
-        pictures, records = zip(*(self.source.read(i, epoch) for i in indices), strict=True)
+        found = [opened(self.source, i, epoch) for i in indices]
+        records = [each.record for each in found]
         # The geometry turns the canvas as a whole: for it there is one picture, as large as the canvas, with nobody.
         whole = self._whole(self.canvas, rng)
         matrices = [whole @ place for place in mosaic.places([r.size for r in records], self.canvas, rng)]
-        shown = np.full((*self.canvas, 3), self.fill, np.uint8)
-        for picture, matrix in zip(pictures, matrices, strict=True):
-            shown = warp(picture, matrix, self.canvas, onto=shown)
-        return self._sample(shown, list(records), matrices)
+        shown = self._blank.copy()
+        for each, matrix in zip(found, matrices, strict=True):
+            shown = warp(*each.onto(matrix, self.reduced), self.canvas, onto=shown)
+        return self._sample(shown, records, matrices)
 
     def _sample(self, picture: Picture, records: list[Record], matrices: list[Matrix]) -> Sample:
         pairs = list(zip(records, matrices, strict=True))

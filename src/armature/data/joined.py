@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from armature.data.mapped import Mapped
+from armature.data.opened import Opened
 from armature.data.source import Picture, Problem, Source
 from armature.errors import ConfigError
 from armature.skeleton_mapping import intersection, union
@@ -71,6 +72,12 @@ class Joined:
         number = self.number(index)
         picture, record = self.sources[number].read(index - self._start(number), epoch)
         return picture, self._own(record, number)
+
+    def open(self, index: int, epoch: int = 0) -> Opened:
+        """The index-th image, counted through all sources, its pixels not yet read."""
+        number = self.number(index)
+        found = self.sources[number].open(index - self._start(number), epoch)
+        return found.known_as(self._own(found.record, number))
 
     def number(self, index: int) -> int:
         """Which source, from 0, an image is from.

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from armature.data.groups import fields_of
+from armature.data.opened import Opened, opened
 from armature.data.source import Checkable, Picture, Problem, Source
 from armature.skeleton_mapping import Correspondence, between
 from armature.structures import Record, Skeleton
@@ -53,6 +54,11 @@ class Mapped:
         """Picture and record, keypoints mapped."""
         picture, record = self.source.read(index, epoch)
         return picture, mapped(record, self.correspondence)
+
+    def open(self, index: int, epoch: int = 0) -> Opened:
+        """The image with its keypoints mapped, its pixels not yet read."""
+        found = opened(self.source, index, epoch)
+        return found.known_as(mapped(found.record, self.correspondence))
 
     def fingerprint(self) -> str:
         """sha256 over the source's and the mapping."""

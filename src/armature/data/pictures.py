@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from armature.data.opened import Opened, Pixels
 from armature.data.source import Picture, Problem
 from armature.errors import DataError
 from armature.structures import Record, Skeleton
@@ -25,6 +27,16 @@ from armature.structures import Record, Skeleton
 #: How files begin and how whole ones end: a JPEG with its end marker, a PNG with an IEND chunk of 12 bytes.
 _JPEG, _PNG = b"\xff\xd8", b"\x89PNG"
 _JPEG_END, _PNG_END = b"\xff\xd9", b"IEND"
+#: Since 4.11 OpenCV can give the channels in our order, which costs nothing.
+_RGB = getattr(cv2, "IMREAD_COLOR_RGB", 0)
+_COLOUR = (_RGB or cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+#: Its flags for a whole picture and for a part of its size.
+_READ = {
+    1: _COLOUR,
+    2: _COLOUR | cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: _COLOUR | cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: _COLOUR | cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
 _ORIENTATION = 0x0112  # EXIF tag; 5 to 8 lie on their side
 
 
@@ -34,15 +46,22 @@ def read_picture(path: str | Path) -> Picture:
     Raises:
         DataError: missing, empty, no picture, or incomplete; names the file.
     """
+    return decode_picture(_bytes(path), path)
+
+
+def _bytes(path: str | Path) -> NDArray[np.uint8]:
     try:
-        data = np.fromfile(path, np.uint8)
+        return np.fromfile(path, np.uint8)
     except OSError as error:
         raise DataError(f"{path}: {_why(error)}") from error
-    return decode_picture(data, path)
 
 
-def decode_picture(data: NDArray[np.uint8], name: str | Path) -> Picture:
+def decode_picture(data: NDArray[np.uint8], name: str | Path, reduction: int = 1) -> Picture:
     """The picture in the bytes of a file as RGB (H, W, 3), as ``read_picture`` gives it.
+
+    Args:
+        reduction: 2, 4 or 8 decodes a JPEG at this part of its size, rounded up: pixel i spans [i, i + 1) times this of
+            the whole picture's. Other files, and JPEGs without an end marker, come whole.
 
     Raises:
         DataError: empty, no picture, or incomplete; names the file by ``name``.
@@ -50,9 +69,17 @@ def decode_picture(data: NDArray[np.uint8], name: str | Path) -> Picture:
     if not _complete(data[:4].tobytes(), data[-12:].tobytes()):
         # OpenCV paints what is missing of a truncated picture grey and says nothing; Pillow refuses.
         return _read_carefully(name, data)
+    jpeg = data.size > 1 and data[:2].tobytes() == _JPEG
     # OpenCV answers None for what it does not know (or raises, for nothing at all).
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
-    return _read_carefully(name, data) if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+    picture = cv2.imdecode(data, _READ[reduction if jpeg else 1]) if data.size else None
+    if picture is None:
+        return _read_carefully(name, data)
+    return picture if _RGB else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+
+
+def reduction_for(scale: float) -> int:
+    """The largest of 8, 4, 2 by which a picture may be reduced that is drawn ``scale`` times as large; 1 for none."""
+    return next((n for n in (8, 4, 2) if n * scale <= 1 + 1e-9), 1)
 
 
 def _complete(head: bytes, tail: bytes) -> bool:
@@ -154,12 +181,29 @@ class PictureSource:
         Raises:
             DataError: the picture cannot be read, lies outside the folder, or has another size than its record.
         """
-        record = self.records[index]
-        picture = read_picture(self.path(index))
-        if picture.shape[:2] != tuple(record.size):
-            raise DataError(f"{self.root / record.file}: {fault(self.root / record.file, record.size)}")
-        regions = self.regions(index)
-        return picture, replace(record, regions=regions) if regions else record
+        found = self.open(index, epoch)
+        return found.load(1.0).picture, found.record
+
+    def open(self, index: int, epoch: int = 0) -> Opened:
+        """The record, and what reads the picture; see ``opened``."""
+        record, regions = self.records[index], self.regions(index)
+        known = replace(record, regions=regions) if regions else record
+        return Opened(known, partial(self._pixels, index), partial(self._stamp, index))
+
+    def _pixels(self, index: int, scale: float) -> Pixels:
+        record, path = self.records[index], self.path(index)
+        reduction = reduction_for(scale)
+        picture = decode_picture(_bytes(path), path, reduction)
+        (height, width), found = record.size, picture.shape[:2]
+        if reduction > 1 and found == (-(-height // reduction), -(-width // reduction)):
+            return Pixels(picture, (reduction, reduction))
+        if found == (height, width):
+            return Pixels(picture)
+        raise DataError(f"{path}: {fault(path, record.size)}")
+
+    def _stamp(self, index: int) -> tuple[int, int]:
+        found = os.stat(self.path(index))
+        return found.st_size, found.st_mtime_ns
 
     def regions(self, index: int) -> tuple[tuple[NDArray[np.float64], ...], ...]:
         """Polygons of the crowds of a record, made when a picture is read; () for none."""

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from armature.data.groups import fields_of, groups
+from armature.data.opened import Opened, opened
 from armature.data.source import Checkable, Picture, Problem, Source
 from armature.errors import ConfigError
 from armature.structures import Record, Skeleton
@@ -41,6 +42,10 @@ class Subset:
     def read(self, index: int, epoch: int = 0) -> tuple[Picture, Record]:
         """Picture and record of the index-th chosen image."""
         return self.source.read(self.indices[index], epoch)
+
+    def open(self, index: int, epoch: int = 0) -> Opened:
+        """The index-th chosen image, its pixels not yet read."""
+        return opened(self.source, self.indices[index], epoch)
 
     def fingerprint(self) -> str:
         """sha256 over the source's and the choice."""
