@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from dots import SKELETON, Dots, near
 
 from armature import config_folders
+from armature.data.geometry import letterbox
 from armature.showing import panels, stages, twins
 from armature.skeletons import load, make
 
@@ -46,9 +47,21 @@ def test_without_a_flip_the_colours_stay_on_the_body() -> None:
 
 
 def test_the_mirror_image_is_the_upright_one_mirrored() -> None:
-    source = Dots(size=(96, 128))  # nothing is interpolated
-    upright, mirror = twins.pair(source, 2, CANVAS)
-    assert np.array_equal(upright.image[:, ::-1], mirror.image)
+    upright, mirror = twins.pair(Dots(), 2, CANVAS)
+    assert np.abs(upright.image[:, ::-1].astype(int) - mirror.image).max() <= 8  # interpolated from either side
+
+
+def test_the_largest_labelled_person_is_looked_at() -> None:
+    source = Dots(size=(600, 900))
+    upright, _ = twins.pair(source, 0, CANVAS)
+    wide, high = upright.people.boxes[0, 2:] - upright.people.boxes[0, :2]
+    assert max(wide / CANVAS[1], high / CANVAS[0]) > 0.6
+    for point, flag in zip(upright.people.keypoints[0], upright.people.visibility[0], strict=True):
+        assert flag and upright.image[int(point[1]), int(point[0])].min() > 100
+    record = source.records[0]
+    source.records[0] = replace(record, visibility=0 * record.visibility)
+    whole, _ = twins.pair(source, 0, CANVAS)
+    np.testing.assert_allclose(np.linalg.inv(whole.to_source), letterbox((600, 900), CANVAS), atol=1e-9)
 
 
 def test_names_that_contradict_the_flip_map_are_told() -> None:

@@ -19,8 +19,7 @@ def title(record: Record) -> str:
     height, width = record.size
     count, crowds = int((~record.crowd).sum()), int(record.crowd.sum())
     people = "1 person" if count == 1 else f"{count} people"
-    called = f"{record.file} " if record.file else ""
-    return f"{called}(id {record.image_id}), {width} x {height}, {people}{', and a crowd' if crowds else ''}"
+    return f"{record.file or 'picture'} (id {record.image_id}), {width} x {height}, {people}{', and a crowd' if crowds else ''}"
 
 
 def file_name(record: Record) -> str:

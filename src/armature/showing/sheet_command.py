@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -119,7 +120,9 @@ def _module(config: DictConfig) -> PoseModule | None:
         return None
     torch.manual_seed(config.seed)
     config.compile = False
-    module = assembly.assemble(config)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*has no sigmas")  # nothing is judged here
+        module = assembly.assemble(config)
     if config.get("init"):
         from armature.weights import initial
 
@@ -134,9 +137,9 @@ def _say(dataset: KeypointDataset, config: DictConfig, skeleton: Skeleton) -> No
     pairs = [(skeleton.keypoints[i], skeleton.keypoints[f]) for i, f in enumerate(skeleton.flip) if i < f]
     alone = [name for i, name in enumerate(skeleton.keypoints) if skeleton.flip[i] == i]
     shown = ", ".join(f"{a} - {b}" for a, b in pairs[:3]) + (", ..." if len(pairs) > 3 else "")
-    print(
-        f"skeleton {skeleton.name}: {skeleton.count} keypoints, {len(pairs)} pairs change places in a mirror ({shown})"
-    )
+    several = "1 pair changes" if len(pairs) == 1 else f"{len(pairs)} pairs change"
+    change = f"{several} places in a mirror ({shown})" if pairs else "none changes places in a mirror"
+    print(f"skeleton {skeleton.name}: {skeleton.count} keypoints, {change}", flush=True)
     for doubt in twins.doubts(skeleton):
         print(f"look: {doubt}")
     if alone and pairs:

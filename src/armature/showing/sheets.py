@@ -31,10 +31,15 @@ _PAPER, _TEXT, _QUIET = (255, 255, 255), (28, 30, 34), (96, 102, 112)
 
 @dataclass
 class Shown:
-    """One picture and all panels of it, by the part of the sheet that they belong to."""
+    """One picture and all panels of it, by the part of the sheet that they belong to.
+
+    ``model``: whose targets are shown. ``idle``: stages that have changed nothing.
+    """
 
     title: str
     name: str
+    model: str = ""
+    idle: tuple[str, ...] = ()
     parts: dict[str, list[Panel]] = field(default_factory=dict)
 
 
@@ -57,10 +62,12 @@ def show(
     shown = Shown(naming.title(record), naming.file_name(record))
     found, sample = stages.of_loader(dataset, draw)
     more, batch = stages.of_batch(augmentation, sample, seed)  # type: ignore[arg-type]
-    shown.parts["stages"] = [_stage(stage, skeleton, side) for stage in (*found, *more)]
+    shown.parts["stages"] = [_stage(stage, skeleton, side) for stage in (*found, *more) if not stage.same]
+    shown.idle = tuple(stage.name.removeprefix("+ ") for stage in (*found, *more) if stage.same)
     canvas = sample.image.shape[0], sample.image.shape[1]
     shown.parts["twins"] = _twins(dataset, draw, canvas, side)
     if module is not None:
+        shown.model = type(module.model).__name__
         told = targets.tell(module, batch, skeleton, seed)
         final = (more or found)[-1].image
         shown.parts["targets"] = targets.draw(told, final, skeleton, 0, side)
@@ -70,15 +77,14 @@ def show(
 def _stage(stage: Stage, skeleton: Skeleton, side: int) -> Panel:
     """A panel; what a mirror has done shows in the colours."""
     height, width = stage.image.shape[:2]
-    heading = f"{stage.name} (no change this time)" if stage.same else f"{stage.name}, {width} x {height}"
-    return Panel(heading, panels.labelled(stage.image, stage.people, skeleton, side))
+    return Panel(f"{stage.name}, {width} x {height}", panels.labelled(stage.image, stage.people, skeleton, side))
 
 
 def _twins(dataset: KeypointDataset, draw: tuple[int, int], canvas: tuple[int, int], side: int) -> list[Panel]:
     epoch, index = draw
     skeleton = twins.by_side(dataset.source.skeleton)
     both = twins.pair(dataset.source, index, canvas, epoch, dataset.fill)
-    headings = "upright: left orange, right blue", "mirrored: left orange, right blue"
+    headings = "as it is: left orange, right blue", "mirrored: left orange, right blue"
     return [
         Panel(heading, panels.labelled(sample.image, stages.people_of_sample(sample), skeleton, side))
         for heading, sample in zip(headings, both, strict=True)
@@ -107,10 +113,11 @@ def _of_kind(one: Shown, kind: str) -> list[Panel]:
 
 def of_picture(shown: Shown, skeleton: Skeleton, columns: int = COLUMNS) -> Picture:
     """The sheet of one picture: its stages, its twins, its targets, each part below the other."""
+    idle = f" (this time without change by {', '.join(shown.idle)})" if shown.idle else ""
     words = {
-        "stages": "What becomes of the picture",
-        "twins": "The same in a mirror: each colour must be on the side that looks the same",
-        "targets": "What the network is told",
+        "stages": f"What becomes of the picture{idle}",
+        "twins": "The largest person in a mirror: each colour must be on the side that looks the same",
+        "targets": f"What the network is told: targets of {shown.model}",
     }
     rows = []
     for part, found in shown.parts.items():

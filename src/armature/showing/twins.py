@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from armature.data.dataset import KeypointDataset
-from armature.data.geometry import FILL, Matrix, Size, letterbox
+from armature.data.geometry import FILL, Matrix, Size, letterbox, translation
 from armature.data.sample import Sample
 from armature.data.source import Source
 from armature.skeletons import mirrored_name
@@ -20,22 +20,45 @@ from armature.structures import Record, Skeleton
 
 #: Left, right, and what is neither.
 LEFT, RIGHT, MIDDLE = (255, 122, 26), (40, 150, 255), (215, 219, 224)
+#: Of a person's longer side, what is shown around it.
+_BESIDE = 0.2
 _LEFT = re.compile(r"left|^l(?=[_-])|(?<=[_-])l$", re.IGNORECASE)
 
 
-class Mirror:
-    """The geometry of a mirror image: the letterbox, and left and right exchanged."""
+class Closeup:
+    """The geometry of a look at the largest labelled person, as it is or in a mirror; at the whole picture for nobody.
+
+    Args:
+        mirror: whether left and right are exchanged.
+    """
+
+    def __init__(self, mirror: bool) -> None:
+        self.mirror = mirror
 
     def __call__(self, size: Size, canvas: Size, rng: np.random.Generator, record: Record) -> Matrix:
-        return np.array([[-1.0, 0.0, canvas[1]], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]) @ letterbox(size, canvas)
+        x1, y1, x2, y2 = _around(record)
+        onto = letterbox((y2 - y1, x2 - x1), canvas) @ translation(-x1, -y1)
+        mirrored = np.array([[-1.0, 0.0, canvas[1]], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        return mirrored @ onto if self.mirror else onto
+
+
+def _around(record: Record) -> tuple[int, int, int, int]:
+    """xyxy, whole px: the largest labelled person with something of what is beside it, or the picture."""
+    height, width = record.size
+    labelled = (record.visibility > 0).any(1) & ~record.crowd
+    if not labelled.any():
+        return 0, 0, width, height
+    x1, y1, x2, y2 = record.boxes[np.flatnonzero(labelled)[record.areas[labelled].argmax()]]
+    beside = _BESIDE * max(x2 - x1, y2 - y1)
+    left, top = max(int(x1 - beside), 0), max(int(y1 - beside), 0)
+    return left, top, max(min(int(x2 + beside), width), left + 1), max(min(int(y2 + beside), height), top + 1)
 
 
 def pair(
     source: Source, index: int, canvas: Size, epoch: int = 0, fill: tuple[int, int, int] = FILL
 ) -> tuple[Sample, Sample]:
-    """The sample upright, and as a mirror shows it, on the way that training takes."""
-    upright = KeypointDataset(source, canvas, None, fill=fill)
-    mirrored = KeypointDataset(source, canvas, Mirror(), fill=fill)
+    """The largest person of a picture upright, and as a mirror shows it, on the way that training takes."""
+    upright, mirrored = (KeypointDataset(source, canvas, Closeup(mirror), fill=fill) for mirror in (False, True))
     return upright[(epoch, index)], mirrored[(epoch, index)]
 
 
