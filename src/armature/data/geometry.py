@@ -178,11 +178,13 @@ def _draw_over(onto: Picture, image: Picture, matrix: Matrix) -> Picture:
 
 def _reached(size: Size, matrix: Matrix, canvas: Size) -> tuple[int, int, int, int]:
     """x1, y1, x2, y2 of the canvas pixels that a picture of (H, W) may come to."""
-    corners = map_points(np.array([[0.0, 0.0], [size[1], 0.0], [size[1], size[0]], [0.0, size[0]]]), matrix)
-    # One pixel more, for what interpolation reaches.
-    x1, y1 = np.clip(np.floor(corners.min(0)) - 1, 0, canvas[::-1])
-    x2, y2 = np.clip(np.ceil(corners.max(0)) + 1, 0, canvas[::-1])
-    return int(x1), int(y1), int(x2), int(y2)
+    bounds = []
+    for (a, b, c), side in zip(matrix[:2].tolist(), canvas[::-1]):
+        middle, half = (a * size[1] + b * size[0]) / 2 + c, (abs(a) * size[1] + abs(b) * size[0]) / 2
+        # One pixel more, for what interpolation reaches.
+        low, high = max(middle - half - 1, 0.0), min(middle + half + 1, float(side))
+        bounds.append((math.floor(low), math.ceil(high)) if low < high else (0, 0))
+    return bounds[0][0], bounds[1][0], bounds[0][1], bounds[1][1]
 
 
 def map_points(points: Points, matrix: Matrix) -> Points:
