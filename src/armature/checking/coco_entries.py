@@ -115,17 +115,19 @@ class CocoReader:
         ident = a["id"] if is_int(a.get("id")) else None
         if not is_int(a.get("image_id")) or a["image_id"] not in self.sizes:
             what = f"{name}: field 'image_id' is {a.get('image_id')!r}, which no image has"
-            self._say("orphan_annotation", what, "add the image, or remove the annotation", instance=ident)
+            self._say(
+                "orphan_annotation", _unnamed(what, ident), "add the image, or remove the annotation", instance=ident
+            )
             return False
         picture = self.subject.pictures[self.places[a["image_id"]]].file
         if not is_int(a.get("category_id")) or a["category_id"] not in known:
             what = f"{name}: field 'category_id' is {a.get('category_id')!r}, which no category has"
-            self._say("invalid_annotation", what, "name its category", picture, instance=ident)
+            self._say("invalid_annotation", _unnamed(what, ident), "name its category", picture, instance=ident)
             return False
         if ident is not None and ident in seen:
             self._say(
                 "repeated_id",
-                f"{name}: its id is given twice",
+                "its id is given twice",
                 "give every one an id of its own",
                 picture,
                 instance=ident,
@@ -143,8 +145,9 @@ class CocoReader:
             if "field 'bbox'" not in problem or box is None:  # a check of its own speaks of negative sides
                 name = self.subject.pictures[picture].file
                 instance = ident if ident >= 0 else None
-                self._say("invalid_annotation", problem, "mend the entry", name, instance=instance)
-        points = None if any("'keypoints'" in p for p in wrong) else _numbers(a.get("keypoints"), 3 * count)
+                self._say("invalid_annotation", _unnamed(problem, instance), "mend the entry", name, instance=instance)
+        sound = not any("'keypoints'" in problem for problem in wrong)
+        points = None if not sound else _numbers(a.get("keypoints"), 3 * count)
         raw = np.zeros((count, 3)) if points is None else points.reshape(-1, 3)
         flags = raw[:, 2].astype(np.int64)
         corners = None if box is None else np.concatenate([box[:2], box[:2] + box[2:]])
@@ -157,7 +160,7 @@ class CocoReader:
             None if area is None else float(area[0]),
             bool(a.get("iscrowd", 0)),
             ident,
-            a["num_keypoints"] if is_int(a.get("num_keypoints")) else -1,
+            a["num_keypoints"] if is_int(a.get("num_keypoints")) and sound else -1,
             (self.number, place),
         )
 
@@ -165,6 +168,11 @@ class CocoReader:
         self, kind: str, what: str, fix: str, picture: str = "", severity: str = ERROR, instance: int | None = None
     ) -> None:
         self.subject.found.append(Finding(severity, kind, what, fix, picture, instance, split=self.split))
+
+
+def _unnamed(problem: str, ident: int | None) -> str:
+    """A problem of an annotation without its name, where a finding has that besides."""
+    return problem if ident is None else problem.removeprefix(f"annotation {ident}: ")
 
 
 def _numbers(value: Any, count: int) -> np.ndarray | None:

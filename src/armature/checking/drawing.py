@@ -18,6 +18,8 @@ from armature.reports.overlays import draw
 SIDE, QUALITY = 360, 82
 #: A person is shown with so much around it, as a share of its longer side.
 AROUND = 0.25
+#: px of the thumbnail within which a person's points cannot be told apart: a ring says where they are.
+STACKED = 12.0
 _MARK = (255, 60, 40)
 #: Kinds whose problem is where the whole picture ends.
 _WHOLE = 0.35
@@ -67,8 +69,11 @@ def _person(group: Group, place: Place, image: NDArray[np.uint8]) -> NDArray[np.
     box = (group.boxes[place.row] - np.tile(corner, 2)) * factor
     drawn = draw(small, points[None], group.visibility[place.row][None], group.skeleton, box[None], readable=0)
     drawn = np.ascontiguousarray(drawn)
+    on = points[group.on[place.row]]
     if place.keypoint >= 0:
         _ring(drawn, points[place.keypoint])
+    elif len(on) > 1 and np.ptp(on, axis=0).max() < STACKED:
+        _ring(drawn, on[0])
     elif np.isfinite(box).all():
         corners = np.clip(np.round(box), -5, 3 * SIDE).astype(int)
         cv2.rectangle(drawn, corners[:2].tolist(), corners[2:].tolist(), _MARK, 2, cv2.LINE_AA)

@@ -78,7 +78,8 @@ def write(subject: Subject, folder: Path) -> list[Change]:
             if picture.path.is_file():
                 link = scratch / picture.file
                 link.parent.mkdir(parents=True, exist_ok=True)
-                os.symlink(picture.path.resolve(), link)
+                if not link.is_symlink():  # a picture that is listed twice
+                    os.symlink(picture.path.resolve(), link)
     return changes
 
 

@@ -135,10 +135,10 @@ class Subject:
         return Finding(severity, kind, what, fix, where.file, split=where.split, place=Place(picture, other=other))
 
     def sizes(self) -> NDArray[np.float64]:
-        """(P, 2) (H, W) of every picture: as it is, as labelled where it cannot be read, NaN where nobody knows."""
+        """(P, 2) (H, W) of every picture: as labelled, as it is where the labels do not say, NaN where nobody knows."""
         known = [picture.size for picture in self.pictures]
         for i, facts in enumerate(self.facts):
-            if not facts.fault:
+            if not max(known[i]):
                 known[i] = facts.size
         found = np.array(known, float).reshape(-1, 2)
         return np.where(found > 0, found, np.nan)
