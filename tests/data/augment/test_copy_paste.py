@@ -65,6 +65,13 @@ def test_along_an_outline_only_what_is_in_it_comes() -> None:
     assert after.people.visibility[:, 0].tolist() == [2, 2]
 
 
+def test_a_point_beside_its_own_outline_is_not_to_be_seen() -> None:
+    triangle = [(15.0, 15.0), (31.0, 15.0), (15.0, 31.0)]
+    after = paste(sample(10, [], []), sample(200, [[15, 15, 31, 31]], [(29.5, 29.5)], [triangle]))
+    assert after.image[29, 29].tolist() == [10] * 3
+    assert after.people.visibility.tolist() == [[1]]
+
+
 def test_who_would_cover_too_much_of_anybody_stays_out() -> None:
     host = sample(10, [[10, 10, 30, 30]], [(12.0, 12.0)])
     # A third and a quarter of 20 x 20.
@@ -73,9 +80,20 @@ def test_who_would_cover_too_much_of_anybody_stays_out() -> None:
     assert len(paste(host, quarter, covered=0.3).people.areas) == 2
 
 
-def test_those_pasted_first_are_protected_too() -> None:
-    donor = sample(200, [[10, 10, 30, 30], [12, 12, 34, 34]], [(11.0, 11.0), (33.0, 33.0)])
-    assert len(paste(sample(10, [], []), donor, covered=0.3).people.areas) == 1
+def test_the_share_is_of_all_that_is_pasted() -> None:
+    host = sample(10, [[10, 10, 30, 30]], [(29.5, 29.5)])
+    strips = sample(200, [[10, 10, 30, 14], [10, 16, 30, 20]], [(20.0, 12.0), (20.0, 18.0)])
+    assert len(paste(host, strips, covered=0.4).people.areas) == 3
+    assert paste(host, strips, covered=0.3).people.keypoints[:, 0].tolist() == [[29.5, 29.5], [20, 12]]
+
+
+def test_who_comes_along_later_is_there_once_and_as_visible_as_before() -> None:
+    # The first one's box is without a point of the second; the second one's has the first one's.
+    donor = sample(200, [[5, 5, 20, 20], [15, 15, 30, 30]], [(18.0, 18.0), (25.0, 25.0)])
+    assert cut_out(donor, 0)[0] == {0} and cut_out(donor, 1)[0] == {0, 1}
+    after = paste(sample(10, [], []), donor)
+    assert after.people.keypoints[:, 0].tolist() == [[18, 18], [25, 25]]
+    assert after.people.visibility.tolist() == [[2], [2]]
 
 
 def test_whoever_is_seen_in_what_is_cut_out_comes_along() -> None:

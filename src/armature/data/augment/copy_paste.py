@@ -17,13 +17,14 @@ class CopyPaste(Occasional):
     Both pictures are placed by the training geometry, each by a draw of its own (the paper's scale jitter and mirror).
     A person is cut out along its segment where the record has one (``data.segments: true``), by its box otherwise.
     Whoever has a labelled keypoint in what is cut out comes along, so that nobody is seen without being labelled.
-    What is pasted lies on top: keypoints beneath stay labelled, with visibility 1 (see ``covering.hide``); ignored
-    pixels are those of whatever is on top. The paper removes who is wholly covered: here nobody ever is, because a
-    person is left out that would cover more than ``covered`` of anybody's box (the rule of YOLOv5 and YOLOv8).
+    What is pasted lies on top: keypoints beneath stay labelled, with visibility 1 (see ``covering.hide``), and so do
+    those of the pasted ones that lie outside their outline, which is drawn carelessly at times. Ignored pixels are those
+    of whatever is on top. The paper removes who is wholly covered: here nobody ever is, because who would cover too much
+    of anybody's box is left out (the rule of YOLOv5 and YOLOv8).
 
     Args:
         share: probability of each person of the other picture to be pasted.
-        covered: largest share of anybody's box that one paste may cover.
+        covered: largest share of anybody's box that all who are pasted may cover together.
         probability, passes: see ``Occasional``.
 
     Raises:
@@ -42,23 +43,29 @@ class CopyPaste(Occasional):
     def __call__(self, sample: Sample, rng: np.random.Generator, another: Another) -> Sample:
         other = another(rng)
         wanted = np.flatnonzero(rng.random(len(other.people.areas)) < self.share)
-        image, people, ignore = sample.image.copy(), sample.people, sample.ignore
-        pasted: set[int] = set()
-        for person in wanted.tolist():
-            if person in pasted:
-                continue
-            group, mask = cut_out(other, person)
-            if not mask.any() or most_covered(people, mask) > self.covered:
-                continue
-            image[mask] = other.image[mask]
-            here = np.array(sorted(group - pasted))
-            people = together([hide(people, mask), other.people.among(here)])
-            ignore = on_top(ignore, other.ignore, mask)
-            pasted |= group
+        mask, pasted = self._chosen(sample.people, other, wanted.tolist())
         if not pasted:
             return sample
+        image = sample.image.copy()
+        image[mask] = other.image[mask]
+        # Of those who are pasted only what lies within their outlines is to be seen.
+        came = hide(other.people.among(np.array(sorted(pasted))), ~mask)
+        people = together([hide(sample.people, mask), came])
         known = either(sample.known, other.known, np.logical_and)
-        return sample._replace(image=image, people=people, ignore=ignore, known=known)
+        return sample._replace(
+            image=image, people=people, ignore=on_top(sample.ignore, other.ignore, mask), known=known
+        )
+
+    def _chosen(self, below: People, other: Sample, wanted: list[int]) -> tuple[Mask, set[int]]:
+        """The pixels that are taken of the other picture, and whose they are."""
+        mask, pasted = np.zeros(other.image.shape[:2], bool), set[int]()
+        for person in wanted:
+            if person in pasted:
+                continue
+            group, more = cut_out(other, person)
+            if more.any() and most_covered(below, mask | more) <= self.covered:
+                mask, pasted = mask | more, pasted | group
+        return mask, pasted
 
 
 def cut_out(sample: Sample, person: int) -> tuple[set[int], Mask]:
