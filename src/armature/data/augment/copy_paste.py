@@ -18,9 +18,9 @@ class CopyPaste(Occasional):
     A person is cut out along its segment where the record has one (``data.segments: true``), by its box otherwise.
     Whoever has a labelled keypoint in what is cut out comes along, so that nobody is seen without being labelled.
     What is pasted lies on top: keypoints beneath stay labelled, with visibility 1 (see ``covering.hide``), and so do
-    those of the pasted ones that lie outside their outline, which is drawn carelessly at times. Ignored pixels are those
-    of whatever is on top. The paper removes who is wholly covered: here nobody ever is, because who would cover too much
-    of anybody's box is left out (the rule of YOLOv5 and YOLOv8).
+    those of the pasted ones that lie outside their outline, which is drawn carelessly at times. Ignored pixels are
+    those of whatever is on top. The paper removes who is wholly covered: here nobody ever is, because who would cover
+    too much of anybody's box is left out (the rule of YOLOv5 and YOLOv8).
 
     Args:
         share: probability of each person of the other picture to be pasted.
