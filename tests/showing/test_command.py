@@ -45,6 +45,7 @@ def complained(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_sheets_are_written_and_their_paths_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("targets=false", "count=2", "augment=photometric") == 0
     printed = [line for line in capsys.readouterr().out.splitlines() if line.endswith(".png")]
@@ -64,7 +65,7 @@ def test_pictures_by_name_and_by_id(folder: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["images=[nobody.png]"], "no picture of this part has the name or id 'nobody.png'"),
+        (["images=[nobody.png]"], "no picture has the name or id 'nobody.png'; they are called dot_0.png, dot_1.png"),
         (["images=[dot_55.png]"], "did you mean 'dot_5.png'?"),
         (["images=dot_1.png"], "a list, images=[dot_1.png]"),
         (["part=test"], "part=test: known are train and val"),

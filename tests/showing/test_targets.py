@@ -68,9 +68,11 @@ def places(told: targets.Told, keypoint: int) -> list[tuple[np.ndarray, float]]:
 def test_targets_are_drawn_at_the_keypoints(name: str) -> None:
     module, skeleton, batch, sample = made(name)
     told = targets.tell(module, batch, skeleton, 1)
+    assert told.learns or not told.drawable
     if not told.drawable:
         outputs = module.model(batch.images, batch.instances)
-        assert not any(bool(t.weight.any()) for t in module.encode(outputs, batch).values()), "learned, and not shown"
+        learned = [n for n, t in module.encode(outputs, batch).items() if t.weight.any()]
+        assert not learned and not told.learns, f"{learned} are learned, and not shown"
         return
     flags, points = sample.people.visibility[0], sample.people.keypoints[0]
     missed = []
@@ -81,6 +83,7 @@ def test_targets_are_drawn_at_the_keypoints(name: str) -> None:
     assert len(missed) <= 1, f"no target says where {missed} are"  # one may be out of a window that is looked into
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in ALL if n.endswith("_tiny")])
 def test_the_panels_have_each_keypoints_colour_where_it_is(name: str) -> None:
     module, skeleton, batch, sample = made(name)

@@ -18,8 +18,8 @@ def title(record: Record) -> str:
     """File, id, size and how many people."""
     height, width = record.size
     count, crowds = int((~record.crowd).sum()), int(record.crowd.sum())
-    people = "1 person" if count == 1 else f"{count} people"
-    return f"{record.file or 'picture'} (id {record.image_id}), {width} x {height}, {people}{', and a crowd' if crowds else ''}"
+    people = ("1 person" if count == 1 else f"{count} people") + (", and a crowd" if crowds else "")
+    return f"{record.file or 'picture'} (id {record.image_id}), {width} x {height}, {people}"
 
 
 def file_name(record: Record) -> str:

@@ -7,15 +7,16 @@ when they come into sight, labels are drawn over them as SVG.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from rich.console import Console
+from rich.progress import Progress
 
 from armature.data.source import Picture, Source
 from armature.showing import naming
@@ -42,7 +43,7 @@ def write(
     entries: list[dict[str, Any]] = []
     names: dict[tuple[str, str], int] = {}
     for split, source in parts.items():
-        for record, picture in _read(source):
+        for record, picture in _read(source, split):
             place = len(entries)
             file = f"pictures/{place // _SHELF:03d}/{place:06d}.jpg"
             output.picture(file, _small(picture, thumbnail), quality=85)
@@ -105,18 +106,15 @@ def _row(points: np.ndarray, flags: np.ndarray) -> list[float]:
     return [v for (x, y), flag in zip(places.tolist(), flags.tolist(), strict=True) for v in (x, y, flag)]
 
 
-def _read(source: Source) -> Iterator[tuple[Record, Picture]]:
-    """Records and pictures in order, a few read at a time."""
-    with ThreadPoolExecutor(4) as pool:
-        for chunk in _chunks(range(len(source)), _AHEAD):
-            for picture, record in pool.map(source.read, chunk):
+def _read(source: Source, split: str) -> Iterator[tuple[Record, Picture]]:
+    """Records and pictures in order, a few read at a time, with a bar in a terminal."""
+    bar = Progress(*Progress.get_default_columns(), transient=True, disable=not Console().is_terminal)
+    with ThreadPoolExecutor(_AHEAD // 4) as pool, bar:
+        task = bar.add_task(split, total=len(source))
+        for start in range(0, len(source), _AHEAD):
+            for picture, record in pool.map(source.read, range(start, min(start + _AHEAD, len(source)))):
                 yield record, picture
-
-
-def _chunks(values: Iterable[int], size: int) -> Iterator[list[int]]:
-    rest = iter(values)
-    while chunk := list(islice(rest, size)):
-        yield chunk
+                bar.advance(task)
 
 
 def _small(picture: Picture, longest: int) -> Picture:

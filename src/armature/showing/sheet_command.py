@@ -14,6 +14,7 @@ from armature.building import build
 from armature.callbacks.pictures import spread
 from armature.data.datamodule import KeypointData
 from armature.data.dataset import KeypointDataset
+from armature.data.source import Source
 from armature.errors import ConfigError
 from armature.module import PoseModule
 from armature.showing import naming, sheets, twins
@@ -35,7 +36,7 @@ def run(config: DictConfig) -> int:
     output, module = Output(config.output), _module(config)
     data = assembly.data(config)
     dataset = samples(data, config.part)
-    chosen = choose(dataset, config.count, config.images)
+    chosen = choose(dataset, config.count, config.images, _elsewhere(data, config.part))
     augmentation = build(config.get("augment") or None) if config.part == "train" else None
     epoch, skeleton = int(config["pass"]), dataset.source.skeleton
     _say(dataset, config, skeleton)
@@ -77,8 +78,13 @@ def samples(data: KeypointData, part: str) -> KeypointDataset:
     return dataset
 
 
-def choose(dataset: KeypointDataset, count: int, images: Sequence[str | int] | None) -> list[int]:
+def choose(
+    dataset: KeypointDataset, count: int, images: Sequence[str | int] | None, elsewhere: Source | None = None
+) -> list[int]:
     """Indices of the pictures that are asked for.
+
+    Args:
+        elsewhere: the other part of the data, for the message about a picture that is there.
 
     Raises:
         ConfigError: there is no picture of that name or id, or there are several.
@@ -86,12 +92,10 @@ def choose(dataset: KeypointDataset, count: int, images: Sequence[str | int] | N
     if images is None:
         return sorted({_with_somebody(dataset, start) for start in spread(len(dataset), count)})
     places: dict[str, set[int]] = {}
-    records = dataset.source.records
-    for index, record in enumerate(records):
+    for index, record in enumerate(dataset.source.records):
         for name in naming.names(record):
             places.setdefault(name, set()).add(index)
-    listed = [record.file or str(record.image_id) for record in records]
-    return [_only(places, str(image), listed) for image in images]
+    return [_only(places, str(image), dataset.source, elsewhere) for image in images]
 
 
 def _with_somebody(dataset: KeypointDataset, start: int) -> int:
@@ -103,15 +107,23 @@ def _with_somebody(dataset: KeypointDataset, start: int) -> int:
     return start
 
 
-def _only(places: dict[str, set[int]], name: str, listed: list[str]) -> int:
+def _only(places: dict[str, set[int]], name: str, source: Source, elsewhere: Source | None) -> int:
     found = sorted(places.get(name, ()))
     if len(found) == 1:
         return found[0]
     if found:
         raise ConfigError(f"images: {len(found)} pictures are called '{name}'; give the path or the id")
+    if elsewhere is not None and any(name in naming.names(record) for record in elsewhere.records):
+        raise ConfigError(f"images: '{name}' is in the other part of the data; give part={' or '.join(PARTS)}")
+    listed = [record.file or str(record.image_id) for record in source.records]
     close = difflib.get_close_matches(name, listed, 1, 0.8)
     near = f", did you mean '{close[0]}'?" if close else f"; they are called {', '.join(listed[:4])}, ..."
-    raise ConfigError(f"images: no picture of this part has the name or id '{name}'{near} (the other part: part=...)")
+    raise ConfigError(f"images: no picture has the name or id '{name}'{near}")
+
+
+def _elsewhere(data: KeypointData, part: str) -> Source | None:
+    other: Source | None = getattr(data, next(name for name in PARTS if name != part))
+    return other
 
 
 def _module(config: DictConfig) -> PoseModule | None:

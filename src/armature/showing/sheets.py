@@ -69,8 +69,8 @@ def show(
     if module is not None:
         shown.model = type(module.model).__name__
         told = targets.tell(module, batch, skeleton, seed)
-        final = (more or found)[-1].image
-        shown.parts["targets"] = targets.draw(told, final, skeleton, 0, side)
+        if told.learns:
+            shown.parts["targets"] = targets.draw(told, (more or found)[-1].image, skeleton, 0, side)
     return shown
 
 

@@ -46,10 +46,12 @@ class Told(NamedTuple):
     Attributes:
         drawable: what can be looked at, by the target's name.
         back: of each image its labelled people as a perfect network would be decoded to them.
+        learns: whether there is anything that a network is told: a detector of interest points learns nothing.
     """
 
     drawable: dict[str, Drawable]
     back: list[ReadBack]
+    learns: bool = True
 
 
 @torch.no_grad()
@@ -67,7 +69,8 @@ def tell(module: PoseModule, batch: Batch, skeleton: Skeleton, seed: int) -> Tol
     declared = getattr(module.codec, "drawable", None)
     shown = declared(outputs, targets, (height, width)) if declared else drawable.by_shape(targets, skeleton.count)
     found = module.codec.decode(module.codec.ideal(outputs, targets), (len(batch.images), height, width))
-    return Told(shown, [_back(poses, batch.instances, i) for i, poses in enumerate(found)])
+    learns = any(bool((target.weight > 0).any()) for target in targets.values())
+    return Told(shown, [_back(poses, batch.instances, i) for i, poses in enumerate(found)], learns)
 
 
 def _back(found: Poses, people: Instances, image: int) -> ReadBack:

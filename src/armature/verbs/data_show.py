@@ -10,7 +10,7 @@ SUMMARY = "draw what the network really sees: stages, flipped twins and targets 
 EXAMPLES = """
 armature data show data=folder data.path=my_mice output=shown
 armature data show data=coco_mini architecture=openpose_tiny count=4 augment=photometric
-armature data show data=coco_mini images=[139,000000000285.jpg] part=val output=shown
+armature data show data=coco_mini images=[139,000000000785.jpg] part=val output=shown
 armature data show data=folder data.path=my_mice page=true problems=checked/problems.csv output=page
 """
 
