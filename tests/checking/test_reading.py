@@ -120,6 +120,17 @@ def test_wrong_entries_of_pictures(tmp_path: Path) -> None:
     assert sorted(kinds) == ["invalid_image"] * 3 + ["picture_listed_twice", "repeated_id"]
 
 
+def test_wrong_categories(tmp_path: Path) -> None:
+    categories: list[Any] = [
+        {"id": 1, "name": "head", "keypoints": 3},
+        {"name": "x"},
+        {"id": 2, "keypoints": ["a", "a"]},
+    ]
+    subject = read(tmp_path, coco(person(1, 1), categories=categories))
+    assert [kind for kind, _ in told(subject)] == ["invalid_category"] * 3
+    assert subject.groups[0].skeleton.count == 3  # as many as its people have
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '{"images": 3, "annotations": {}, "categories": []}', ""])
 def test_a_file_that_is_none_is_a_finding(tmp_path: Path, content: str) -> None:
     subject = read(tmp_path, content)

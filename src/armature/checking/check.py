@@ -33,6 +33,7 @@ WHILE_READING = {
     "unreadable_labels": "labels that cannot be read",
     "invalid_image": "entries of pictures that make no sense",
     "invalid_annotation": "annotations that make no sense",
+    "invalid_category": "categories that make no sense",
     "orphan_annotation": "annotations of no picture",
     "repeated_id": "ids given twice",
     "picture_listed_twice": "pictures listed twice",

@@ -53,7 +53,7 @@ class CocoReader:
         self.number = len(self.subject.files)
         self.subject.files.append(LabelFile(self.file, content, self.split))
         self._images(lists[0])
-        self._people(lists[1], [c for c in lists[2] if isinstance(c, dict)])
+        self._people(lists[1], self._categories(lists[2]))
 
     def _list(self, content: Entry, field: str) -> list[Any]:
         found = content.get(field)
@@ -84,8 +84,27 @@ class CocoReader:
                 self._say("picture_listed_twice", what, "join the two entries", name, WARNING)
             names.setdefault(name, entry["id"])
 
+    def _categories(self, entries: list[Any]) -> list[Entry]:
+        """The categories that can be used; names of keypoints that are none are left out."""
+        sound: list[Entry] = []
+        for place, entry in enumerate(entries):
+            name = f"{self.file.name}: categories[{place}]"
+            if not isinstance(entry, dict) or not is_int(entry.get("id")):
+                self._say("invalid_category", f"{name} has no id that is a whole number", "mend the entry")
+                continue
+            points = entry.get("keypoints") or []
+            if not isinstance(points, list) or not all(isinstance(n, str) for n in points):
+                what = f"{name} ({entry.get('name', entry['id'])}): field 'keypoints' must be a list of names"
+                self._say("invalid_category", what, "mend the entry")
+                entry = {**entry, "keypoints": []}
+            elif len(set(points)) < len(points):
+                what = f"{name} ({entry.get('name', entry['id'])}): field 'keypoints' has a name twice"
+                self._say("invalid_category", what, "give every point a name of its own")
+            sound.append(entry)
+        return sound
+
     def _people(self, entries: list[Any], categories: list[Entry]) -> None:
-        known = {c["id"]: c for c in categories if is_int(c.get("id"))}
+        known = {c["id"]: c for c in categories}
         rows: dict[int, Rows] = {}
         seen: set[Any] = set()
         for place, a in enumerate(entries):
@@ -138,7 +157,7 @@ class CocoReader:
     def _person(self, rows: Rows, a: Entry, place: int) -> None:
         size = self.sizes[a["image_id"]]
         count = rows.skeleton.count
-        picture, ident = self.places[a["image_id"]], a["id"] if is_int(a.get("id")) else -1
+        picture, ident = self.places[a["image_id"]], _whole(a.get("id"))
         wrong = person_problems(a, size, count)
         box = _numbers(a.get("bbox"), 4)
         for problem in wrong:
@@ -160,7 +179,7 @@ class CocoReader:
             None if area is None else float(area[0]),
             bool(a.get("iscrowd", 0)),
             ident,
-            a["num_keypoints"] if is_int(a.get("num_keypoints")) and sound else -1,
+            _whole(a.get("num_keypoints")) if sound else -1,
             (self.number, place),
         )
 
@@ -173,6 +192,11 @@ class CocoReader:
 def _unnamed(problem: str, ident: int | None) -> str:
     """A problem of an annotation without its name, where a finding has that besides."""
     return problem if ident is None else problem.removeprefix(f"annotation {ident}: ")
+
+
+def _whole(value: Any) -> int:
+    """A whole number as arrays hold it; -1 for what is none."""
+    return int(value) if is_int(value) and 0 <= value < 2**62 else -1
 
 
 def _numbers(value: Any, count: int) -> np.ndarray | None:

@@ -82,7 +82,7 @@ def _person(group: Group, place: Place, image: NDArray[np.uint8]) -> NDArray[np.
 
 def _region(group: Group, row: int, size: tuple[int, int]) -> NDArray[np.float64]:
     """xyxy around box and points, never so far from the picture that it would be lost in the grey."""
-    bounds = group.bounds()[row] if group.on[row].any() else np.full(4, np.nan)
+    bounds = group.bounds[row] if group.on[row].any() else np.full(4, np.nan)
     both = np.stack([bounds, np.concatenate([np.sort(group.boxes[row].reshape(2, 2), 0)]).ravel()])
     if not np.isfinite(both).any():
         return np.array([0, 0, size[1], size[0]], float)

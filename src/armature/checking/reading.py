@@ -25,7 +25,7 @@ from armature.data.formats import coco as coco_format
 from armature.data.joined import Joined
 from armature.data.labels import files
 from armature.data.labels.form import Category, Labels
-from armature.errors import ConfigError, UserError
+from armature.errors import ConfigError, DataError, UserError
 from armature.structures import Record, Skeleton
 
 Node = Mapping[str, Any]
@@ -36,7 +36,7 @@ def read(data: Node, skeleton: Node | None, title: str = "data") -> Subject:
     """The subject of a data config: the node ``data``, and the config's skeleton where it has one.
 
     Raises:
-        ConfigError: data that are generated, or that lie nowhere.
+        ConfigError: data that are generated. DataError: there is nothing where they are said to lie.
     """
     subject = Subject(title)
     wanted = build(skeleton) if skeleton and skeleton.get("keypoints") else None
@@ -76,6 +76,7 @@ def _source(subject: Subject, node: Node, split: str, wanted: Skeleton | None) -
 
 def _coco(subject: Subject, node: Node, split: str, wanted: Skeleton | None) -> None:
     images = Path(node["images"])
+    _there(images, Path(node["annotations"]))
     if not images.is_dir():
         _refused(subject, f"{images}: no such folder of pictures (images of {node['annotations']})", split)
     own = build(node["skeleton"]) if node.get("skeleton") else wanted
@@ -87,6 +88,7 @@ def _coco(subject: Subject, node: Node, split: str, wanted: Skeleton | None) -> 
 
 def _project(subject: Subject, node: Node, split: str, wanted: Skeleton | None) -> None:
     """A DeepLabCut project, by its own names of points: the config's skeleton need not be its."""
+    _there(Path(node["root"]))
     try:
         _labels(subject, recognising.read(node["root"], "deeplabcut"), wanted)
     except UserError as error:
@@ -135,6 +137,7 @@ def _records(subject: Subject, records: list[Record], skeleton: Skeleton, root: 
 def _folder(subject: Subject, node: Node, wanted: Skeleton | None) -> None:
     path = Path(node["path"]).expanduser()
     root = path if path.is_dir() else path.parent
+    _there(path)
     try:
         name = node.get("format") or recognising.recognise(path)[0]
         tolerant = name == coco_format.__name__.rpartition(".")[2] and not node.get("options")
@@ -169,6 +172,11 @@ def _names_in(file: Path) -> list[str]:
 
 
 def _labels(subject: Subject, labels: Labels, wanted: Skeleton | None) -> None:
+    if any(image.load is not None for image in labels.images):
+        raise DataError(
+            f"{labels.root}: its pictures are frames of a video, which is not trained on; write them as files first: "
+            "armature data convert from=... to=FOLDER to_format=coco"
+        )
     kinds = [Rows(c.name, skeleton_choice.choose(c, wanted)) if c.keypoints else None for c in labels.categories]
     parts = splits(labels)
     for image in labels.images:
@@ -198,6 +206,13 @@ def _chooser(wanted: Skeleton | None) -> Callable[[Entry, int], Skeleton]:
     return chosen
 
 
+def _there(*paths: Path) -> None:
+    """Nothing at all is a mistake in what was asked for, not in the data."""
+    if not any(path.exists() for path in paths):
+        listing = ", ".join(str(path) for path in paths)
+        raise DataError(f"{listing}: no such file or folder; name the place of the data with data.path or data.root")
+
+
 def _refused(subject: Subject, message: str, split: str) -> None:
     """What a reader that gives up at the first mistakes has said, a finding a line."""
     head, *lines = message.splitlines()
@@ -221,10 +236,11 @@ def _look_for_others(subject: Subject, root: Path, listed: set[str]) -> None:
 
 
 def _divide(subject: Subject, data: Node) -> None:
-    """Splits of the pictures as training would divide them; as they were where it would refuse to."""
+    """Splits of the pictures as training would divide them; where it would refuse to, by their number alone."""
     try:
         built = build(data)
     except UserError:
+        _divide_by_number(subject, data.get("split"))
         return
     where: dict[str, str] = {}
     for part in ("train", "val"):
@@ -232,6 +248,16 @@ def _divide(subject: Subject, data: Node) -> None:
         where |= {record.file: part for record in source.records} if source is not None else {}
     if where:
         subject.pictures = [replace(p, split=where.get(p.file, p.split)) for p in subject.pictures]
+
+
+def _divide_by_number(subject: Subject, split: Node | None) -> None:
+    if split is None or split.get("by") is not None or any(p.split for p in subject.pictures):
+        return
+    try:
+        kept = set(build(split)(len(subject.pictures))[0])
+    except UserError:
+        return
+    subject.pictures = [replace(p, split="train" if i in kept else "val") for i, p in enumerate(subject.pictures)]
 
 
 def counts(subject: Subject) -> dict[str, int]:

@@ -22,9 +22,11 @@ def choose(category: Category, wanted: Skeleton | None) -> Skeleton:
     names = category.keypoints
     if wanted is not None and not _named(names) and len(names) == wanted.count:
         return wanted
-    for known in [*([wanted] if wanted is not None else []), *_project()]:
-        if sorted(_plain(known.keypoints)) == sorted(_plain(names)):
-            return _in_order(known, names)
+    known = [*([wanted] if wanted is not None else []), *_project()]
+    same = [s for s in known if _plain(s.keypoints) == _plain(names)]
+    same += [s for s in known if sorted(_plain(s.keypoints)) == sorted(_plain(names))]
+    if same:
+        return _in_order(same[0], names)
     edges = [[names[a], names[b]] for a, b in category.edges]
     pairs = None if category.flip is None else [[names[i], names[f]] for i, f in enumerate(category.flip) if i < f]
     try:

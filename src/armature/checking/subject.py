@@ -64,16 +64,17 @@ class Group:
     def __len__(self) -> int:
         return len(self.picture)
 
-    @property
+    @cached_property
     def on(self) -> NDArray[np.bool_]:
         """(N, K): labelled points."""
         return self.visibility > 0
 
-    @property
+    @cached_property
     def people(self) -> NDArray[np.bool_]:
         """(N,): single people with any labelled point."""
         return self.on.any(1) & ~self.crowd
 
+    @cached_property
     def bounds(self) -> NDArray[np.float64]:
         """(N, 4) xyxy of the labelled points; NaN without any."""
         on = self.on[..., None]
@@ -84,7 +85,7 @@ class Group:
 
     def extent(self) -> NDArray[np.float64]:
         """(N,) diagonal of the labelled points, px; at least 1."""
-        bounds = self.bounds()
+        bounds = self.bounds
         return np.fmax(np.hypot(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1]), 1.0)
 
 

@@ -60,7 +60,7 @@ def normalised(subject: Subject) -> Iterator[Finding]:
     """People all of whose points lie between 0 and 1: shares of the picture where pixels are expected."""
     sizes = subject.sizes()
     for g, group in enumerate(subject.groups):
-        bounds = group.bounds()
+        bounds = group.bounds
         small = (bounds[:, :2] >= 0).all(1) & (bounds[:, 2:] <= 1 + _HALF).all(1) & (group.on.sum(1) >= STACKED)
         moved = (bounds[:, 2:] > bounds[:, :2]).any(1)
         large = np.nan_to_num(sizes[group.picture].max(1, initial=0), nan=9.0) > 8
@@ -82,7 +82,7 @@ def scaled(subject: Subject) -> Iterator[Finding]:
 
 def _factors(group: Group) -> NDArray[np.float64]:
     """(N,) by which points must be multiplied to lie in their box; NaN where they need not, or it does not help."""
-    bounds = group.bounds()
+    bounds = group.bounds
     with np.errstate(invalid="ignore", divide="ignore"):
         centres = (group.boxes[:, :2] + group.boxes[:, 2:]) / (bounds[:, :2] + bounds[:, 2:])
         factor = np.sqrt(centres.prod(1))

@@ -63,5 +63,5 @@ def _skeletons(subject: Subject) -> list[Skeleton]:
 
 CHECKS = (
     Check("flip_pairs", "mirror pairs against names", flips),
-    Check("sigmas", "sigmas", sigmas),
+    Check("sigmas", "sigmas of OKS", sigmas),
 )
