@@ -118,6 +118,15 @@ def test_who_asks_for_more_pixels_gets_the_files_own(files: Callable, tmp_path: 
     assert cache.filled() == 0 and cache.fingerprint() == source.fingerprint()
 
 
+def test_a_picture_that_is_kept_whole_serves_every_scale(
+    files: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = cached(files(), tmp_path)
+    opened(cache, 0).load(0.5)  # 30 x 40, smaller than the canvas
+    seen = loads(monkeypatch)
+    assert opened(cache, 0).load(1.6).picture.shape == (30, 40, 3) and not seen
+
+
 def test_it_is_for_training_only_and_one_for_all_folds(files: Callable, tmp_path: Path) -> None:
     folder = str(tmp_path / "decoded")
     for fold in range(2):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from armature.bench import evaluation, paf_decoding, pipeline, steps, suppression
+from armature.bench import evaluation, loading, paf_decoding, pipeline, steps, suppression
 
 
 def main(overrides: list[str]) -> int:
     """Prints every table; the exit code is 1 where two ways to the same result differ."""
     codes = [pipeline.main(overrides)]
-    for part in (evaluation, suppression, paf_decoding, steps):
+    for part in (loading, evaluation, suppression, paf_decoding, steps):
         print()
         codes.append(part.main([]))
     return max(codes)

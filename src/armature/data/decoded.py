@@ -43,8 +43,8 @@ class Decoded:
     """A source whose pictures come from such a file where they may be reduced (``opened``), and as ever elsewhere.
 
     Pictures are kept at the size at which the letterbox shows them on the canvas times ``zoom``, averaged down, and
-    never enlarged; whoever asks for more pixels gets the file's own. ``read`` always does: what is judged is not
-    touched.
+    never enlarged; whoever asks for more pixels than are kept gets the file's own. ``read`` always does: what is judged
+    is not touched.
 
     Args:
         source: of files. canvas: (H, W). zoom: largest factor of the geometry on top of the letterbox.
@@ -121,10 +121,14 @@ class Decoded:
 
     def _load(self, index: int, found: Opened, scale: float) -> Pixels:
         (height, width), (h, w) = self._records[index].size, self._sizes[index]
-        if scale * height > h * (1 + _HAIR) or scale * width > w * (1 + _HAIR):
+        short = scale * height > h * (1 + _HAIR) or scale * width > w * (1 + _HAIR)
+        if short and (h, w) != (height, width):
             return found.load(scale)
         picture = self._known(index, found)
-        return Pixels(picture if picture is not None else self._add(index, found), (width / w, height / h))
+        # A copy is made in the order of memory, and a turned picture then drawn out of the processor's cache: twice as
+        # fast as from the file's pages.
+        known = picture.copy() if picture is not None else self._add(index, found)
+        return Pixels(known, (width / w, height / h))
 
     def _known(self, index: int, found: Opened) -> Picture | None:
         """The picture from the file; None where it is not there, not sound, or not of the picture as it is now."""
