@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from armature import cli, provenance
+from armature import cli
 from armature.configuration import compose
 from armature.preflight import preflight, surroundings, table, trial
 from armature.preflight.estimate import Estimate, together
@@ -225,13 +225,19 @@ def test_disk(monkeypatch, tmp_path):
     assert "cannot be written" in next(surroundings.disk(config(), measured())).what
 
 
-def test_memory_of_all_processes(monkeypatch):
-    from armature.preflight import checks
+def test_memory_of_all_processes_where_they_will_be():
+    from armature.preflight import Room, checks
 
-    monkeypatch.setattr(provenance, "memory", lambda: 4 * 2**30)
-    one, several = (next(iter(checks._memory(measured(), config(devices=n)))) for n in (2, 3))
+    def memory(devices, room):
+        return next(iter(checks._memory(measured(), config(devices=devices), room)))
+
+    one, several = (memory(n, Room("this machine", 4 * 2**30)) for n in (2, 3))
     assert one.level == "ok" and several.level == "fail", "1.5 GiB each"
-    assert "data.batch_size" in several.advice
+    assert "data.batch_size" in several.advice and "launcher" not in several.advice
+    job = memory(1, Room("the job", 100 * 2**20))
+    assert job.level == "fail" and "more than the 100 MiB of the job" in job.what and "launcher.mem" in job.advice
+    unknown = memory(99, Room("the job", None))
+    assert unknown.level == "ok" and "not known here" in unknown.what
 
 
 def test_a_gpu_that_is_not_here(monkeypatch):

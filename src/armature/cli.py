@@ -159,9 +159,10 @@ def _preflight(request: Request) -> int:
     config = compose(request.verb, request.overrides, request.config_dirs)
     if "model" not in config or "trainer" not in config:
         raise ConfigError(f"armature {verb_help.spoken(request.verb)} trains nothing that --preflight could try")
+    from armature import launching
     from armature.preflight import preflight, table
 
-    found = preflight(config, request.overrides)
+    found = preflight(config, request.overrides, room=launching.room(config))
     table.show(found)
     return 0 if found.passed else USER_ERROR
 

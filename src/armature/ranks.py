@@ -121,7 +121,7 @@ def _srun(known: Mapping[str, str]) -> Place:
     local_world, _, more = each.partition(",")
     if more:
         raise ConfigError(f"srun put {each} processes on its nodes; every node needs as many: --ntasks-per-node=N")
-    host = known.get("MASTER_ADDR") or first_node(known.get("SLURM_STEP_NODELIST") or known["SLURM_NODELIST"])
+    host = _meeting_point(known, world)
     port = int(known.get("MASTER_PORT") or 15000 + int(job) % 10000) + int(step) % 1000 + _job(known)
     return Place(
         rank=int(known["SLURM_PROCID"]),
@@ -134,6 +134,15 @@ def _srun(known: Mapping[str, str]) -> Place:
         port=port,
         token=f"{job}.{step}/{_job(known)}",
     )
+
+
+def _meeting_point(known: Mapping[str, str], world: int) -> str:
+    """Where the first process is met. On one node that is the node itself, whose own name it need not know."""
+    if given := known.get("MASTER_ADDR"):
+        return given
+    if known.get("SLURM_STEP_TASKS_PER_NODE") == str(world):
+        return "127.0.0.1"
+    return first_node(known.get("SLURM_STEP_NODELIST") or known["SLURM_NODELIST"])
 
 
 def first_node(nodes: str) -> str:

@@ -53,7 +53,8 @@ def test_a_terminal_gets_a_bar(tmp_path):
 def test_the_change_is_known_after_a_resume(tmp_path):
     watched(tmp_path, terminal=False)
     text = watched(tmp_path, terminal=False, epochs=3, resume=True)
-    assert "0.400 (-0.100)" in text.splitlines()[1].replace("\N{MINUS SIGN}", "-")
+    assert text.splitlines()[0] == "goes on in epoch 3/3"
+    assert "0.400 (-0.100)" in text.splitlines()[2].replace("\N{MINUS SIGN}", "-")
 
 
 def test_the_losses_of_an_epoch_and_of_a_validation_are_means(tmp_path):

@@ -46,6 +46,14 @@ def test_srun() -> None:
     assert other is not None and (other.host, other.port, other.token) == ("10.0.0.1", 4002, "1234567.2/0")
 
 
+def test_processes_of_one_node_meet_without_its_name() -> None:
+    alone = SRUN | {"SLURM_STEP_TASKS_PER_NODE": "4", "SLURM_STEP_NODELIST": "gpu003", "SLURM_NODEID": "0"}
+    place = ranks.found(alone)
+    assert place is not None and place.host == "127.0.0.1"
+    told = ranks.found(alone | {"MASTER_ADDR": "gpu003-ib"})
+    assert told is not None and told.host == "gpu003-ib"
+
+
 def test_a_batch_script_is_no_step() -> None:
     alone = {name: value for name, value in SRUN.items() if not name.startswith("SLURM_STEP")}
     assert ranks.found(alone) is None

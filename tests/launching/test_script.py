@@ -97,12 +97,30 @@ def test_a_container_is_entered_on_the_node(runtime: str, expected: str) -> None
         ({"nodes": 0}, "launcher.nodes=0"),
         ({"throttle": -1}, "launcher.throttle=-1"),
         ({"container_runtime": "docker"}, "known are pyxis, apptainer, singularity"),
+        ({"time": "0:02:00", "grace": 120}, "before it begins"),
+        ({"flags": "--nice=10"}, "'launcher.flags=[\"--nice=10\"]'"),
         ({"environment": {"A B": 1}}, "'A B' cannot be the name"),
     ],
 )
 def test_settings_that_sbatch_would_refuse_or_misread(settings: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         Slurm(**settings)
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [("90:30", 5430), ("1:00:01", 3601), ("2-0", 172800), ("1-02:30", 95400), ("0-00:00:07", 7), (None, None)],
+)
+def test_the_time_limit_in_seconds(time: str | None, seconds: int | None) -> None:
+    assert Slurm(time=time, grace=1).seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("mem", "size"),
+    [("1500M", 1500 << 20), (1500, 1500 << 20), ("4G", 4 << 30), ("2T", 2 << 40), ("64K", 64 << 10), ("0", None)],
+)
+def test_the_memory_of_a_job_in_bytes(mem: str | int, size: int | None) -> None:
+    assert Slurm(mem=mem).memory == size and Slurm().memory is None
 
 
 def test_a_grid_is_one_array_for_each_kind_of_job(capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,7 +148,7 @@ def test_without_sbatch_nothing_is_left_behind(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert cli.main(["train", "launcher=slurm", f"runs={tmp_path / 'runs'}"]) == 2
     assert "submit from a login node" in capsys.readouterr().err
-    assert not list((tmp_path / "runs").rglob("*.sbatch")) and not list((tmp_path / "runs" / "default").iterdir())
+    assert not list(tmp_path.rglob("*.sbatch")) and not (tmp_path / "runs").exists()
 
 
 def test_local_is_the_default_and_no_part_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,11 +186,12 @@ def test_runs_are_tried_before_they_are_queued(
 ) -> None:
     tried = []
 
-    def preflight(config: object, overrides: list[str], runs: int) -> SimpleNamespace:
+    def preflight(config: object, overrides: list[str], runs: int, room: object) -> SimpleNamespace:
         tried.append(overrides)
         return SimpleNamespace(passed="optimizer=sgd" not in overrides, summary=lambda: "disk: full")
 
     monkeypatch.setattr("armature.preflight.preflight", preflight)
+    monkeypatch.setattr("armature.launching.queue.available", lambda: None)
     monkeypatch.setattr("armature.launching.queue.sbatch", lambda script: "12")
     words = ["train", "-m", "launcher=slurm", f"runs={tmp_path}", "seed=1,2"]
     assert cli.main([*words, "optimizer=adamw,sgd"]) == 2
@@ -227,6 +246,24 @@ def test_a_job_queues_itself_again_only_if_it_was_told_to_go(
     ended, calls = played(tmp_path, text, code, state)
     assert ended == code
     assert calls == ["run seed=1", *(["scontrol requeue 7"] if again else [])]
+
+
+def test_a_job_that_gains_nothing_three_times_in_a_row_is_not_queued_for_ever(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    text = job_script.text(Slurm(), [Work(("train",), run)], "n", "o")
+    (run / "checkpoints").mkdir(parents=True)
+
+    def codes(count: int) -> list[int]:
+        return [played(tmp_path, text, 138, "RUNNING None")[0] for _ in range(count)]
+
+    assert codes(3) == [138, 138, 1]
+    assert codes(2) == [138, 138]
+    save = 'touch -d @$RANDOM "$run/checkpoints/last.ckpt"; code=138'
+    saving = text.replace("code=$?", save)
+    assert played(tmp_path, saving, 138, "RUNNING None")[0] == 138, "a checkpoint is a gain"
+    assert codes(2) == [138, 138]
+    assert played(tmp_path, text, 143, "RUNNING None") == (143, ["run train", "scontrol requeue 7"])
+    assert codes(1) == [138], "who is pre-empted is not to blame"
 
 
 def test_every_job_of_an_array_has_its_own_arguments_and_run(tmp_path: Path) -> None:

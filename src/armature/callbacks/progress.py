@@ -12,6 +12,7 @@ from rich import progress as bars
 from rich.console import Console
 from rich.text import Text
 
+from armature.callbacks import position
 from armature.callbacks.throughput import Throughput
 from armature.reports.scores import seconds as span
 from armature.reports.table import validation_line
@@ -69,6 +70,9 @@ class ProgressLine(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._started = self._shown = time.monotonic()
         self._first = trainer.fit_loop.epoch_loop.batch_progress.total.completed
+        if trainer.is_global_zero and self._first:
+            done = position.current(trainer).batch
+            self.console.print(f"goes on in {_epoch(trainer)}" + (f" after batch {done}" if done else ""))
         if trainer.is_global_zero and self.live:
             self._bar = bars.Progress(
                 bars.TextColumn("{task.description}"),

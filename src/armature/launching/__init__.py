@@ -7,6 +7,6 @@ and runs the same command again; any other exit code is final.
 """
 
 from armature.launching.settings import Local, Slurm
-from armature.launching.submission import launch, launch_grid, submit, without_launcher
+from armature.launching.submission import check, launch, launch_grid, room, submit, without_launcher
 
-__all__ = ["Local", "Slurm", "launch", "launch_grid", "submit", "without_launcher"]
+__all__ = ["Local", "Slurm", "check", "launch", "launch_grid", "room", "submit", "without_launcher"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,13 +18,40 @@ def sbatch(script: Path) -> str:
     Raises:
         UserError: no SLURM here, or it refused; says what sbatch said.
     """
-    if shutil.which("sbatch") is None:
-        raise UserError("launcher: there is no sbatch on this machine; submit from a login node of the cluster")
+    available()
     done = _call("sbatch", "--parsable", str(script))
     if done.returncode:
-        said = done.stderr.strip() or f"exit code {done.returncode}"
-        raise UserError(f"sbatch refused {script}: {said.removeprefix('sbatch: error: ')}")
+        raise UserError(f"sbatch refused the job: {_said(done)}")
     return done.stdout.strip().splitlines()[-1].partition(";")[0]  # ID, or ID;CLUSTER
+
+
+def available() -> None:
+    """Raises:
+    UserError: no SLURM here.
+    """
+    if shutil.which("sbatch") is None:
+        raise UserError("launcher: there is no sbatch on this machine; submit from a login node of the cluster")
+
+
+def trial(text: str) -> None:
+    """Asks SLURM whether it would take a script, which is much sooner known than whether the run would work.
+
+    Raises:
+        UserError: no SLURM here, or it would refuse; says what sbatch said.
+    """
+    available()
+    with tempfile.NamedTemporaryFile("w", suffix=".sbatch") as file:
+        file.write(text)
+        file.flush()
+        done = _call("sbatch", "--test-only", file.name)
+    if done.returncode:
+        raise UserError(f"sbatch would refuse the job: {_said(done)}")
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> str:
+    """What sbatch gave as its reason: the last line says only that it failed."""
+    lines = [line.split("error: ", 1)[-1] for line in done.stderr.strip().splitlines()]
+    return "; ".join(dict.fromkeys(lines)) or f"exit code {done.returncode}"
 
 
 def states(jobs: Iterable[str]) -> dict[str, str]:

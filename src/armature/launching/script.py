@@ -19,8 +19,24 @@ _REQUEUE = """\
 # or SLURM has queued it already; then it is no longer RUNNING. A job whose time is up may still be queued again.
 if [ $code = 138 ] || [ $code = 143 ]; then
   case "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format='%T %r')" in
-  RUNNING*|*TimeLimit*) scontrol requeue "$SLURM_JOB_ID" ;;
+  RUNNING*|*TimeLimit*) scontrol requeue "$SLURM_JOB_ID" && echo "job $SLURM_JOB_ID is queued again: nothing to do" ;;
   esac
+fi"""
+#: Before the program and after it, where a job has a run whose state can be looked at.
+_BEFORE = """\
+state() { stat -c %Y "$run/checkpoints/last.ckpt" 2>/dev/null; }
+before=$(state)"""
+_STANDSTILL = """\
+# Time was up three times in a row before anything was gained: it would be for ever.
+if [ $code = 138 ] && [ "$(state)" = "$before" ]; then
+  echo "$SLURM_JOB_ID" >> "$run/idle"
+  if [ "$(wc -l < "$run/idle")" -ge 3 ]; then
+    echo "error: three starts in a row ended before a step was made: more launcher.time, or less launcher.grace"
+    rm -f "$run/idle"
+    exit 1
+  fi
+else
+  rm -f "$run/idle"
 fi"""
 
 
@@ -77,8 +93,13 @@ def _lines(
     yield f"export {LAUNCHED}=1"
     yield from _choice(works, array)
     yield ""
+    watched = settings.requeue and works[0].run is not None
+    if watched:
+        yield _BEFORE
     yield f'{_program(settings, options)} "$@"'
     yield "code=$?"
+    if watched:
+        yield _STANDSTILL
     if settings.requeue:
         yield _REQUEUE
     yield "exit $code"
@@ -112,6 +133,7 @@ def _choice(works: Sequence[Work], array: bool) -> Iterator[str]:
 
 def _one(work: Work) -> Iterator[str]:
     if work.run:
+        yield f"run={shlex.quote(str(work.run))}"
         yield f"export {RUN_VARIABLE}={shlex.quote(work.run.name)}"
     yield f"set -- {shlex.join(work.arguments)}"
 

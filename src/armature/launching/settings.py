@@ -86,6 +86,15 @@ class Slurm:
         # YAML reads 12:00:00 without quotes as the number 43200, which sbatch would take for minutes.
         if self.time is not None and not (isinstance(self.time, str) and _TIME.fullmatch(self.time)):
             raise ConfigError(f"launcher.time={self.time}: write '12:00:00' or '2-00:00:00', in a file with the quotes")
+        if (seconds := self.seconds) is not None and seconds <= self.grace:
+            raise ConfigError(
+                f"launcher.time={self.time}, launcher.grace={self.grace}: a run is told to stop {self.grace} s before "
+                "its time is up, which is before it begins; give it more time, or less grace"
+            )
+        for name in ("flags", "srun", "modules", "setup", "container_mounts"):
+            if isinstance(value := getattr(self, name), str):
+                quoted = f"'launcher.{name}=[\"{value}\"]'"
+                raise ConfigError(f"launcher.{name}={value}: a list is wanted: {quoted}")
         if self.container_runtime not in RUNTIMES:
             raise ConfigError(f"launcher.container_runtime={self.container_runtime}: known are {', '.join(RUNTIMES)}")
         for name in self.environment or {}:
@@ -102,6 +111,25 @@ class Slurm:
         yield "--requeue" if self.requeue else "--no-requeue"
         yield f"--signal=USR1@{self.grace}"
         yield from self.flags
+
+    @property
+    def seconds(self) -> int | None:
+        """The time limit, None where it is the cluster's own."""
+        if self.time is None:
+            return None
+        days, dash, rest = self.time.rpartition("-")
+        parts = [int(part) for part in rest.split(":")]
+        if dash:  # days-hours[:minutes[:seconds]]
+            parts = [*parts, 0, 0][:3]
+        hours, minutes, seconds = [0, *parts][-3:]
+        return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes that a job gets on each of its nodes, None where it is the cluster's own to say."""
+        found = re.fullmatch(r"(\d+)([KMGT]?)B?", str(self.mem).upper()) if self.mem else None
+        # Without a letter SLURM takes megabytes; 0 is all of a node.
+        return int(found[1]) * 1024 ** ("KMGT".index(found[2] or "M") + 1) or None if found else None
 
     @property
     def devices(self) -> str | None:

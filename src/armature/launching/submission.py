@@ -6,9 +6,10 @@ import contextlib
 import datetime
 import os
 import secrets
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -22,10 +23,17 @@ from armature.launching.script import Work
 from armature.launching.settings import Local, Slurm
 from armature.run_folder import write_json, write_text
 
+if TYPE_CHECKING:
+    from armature.preflight import Room
+
 #: In a run's folder: the script of its job, what SLURM and the program say, and which job it is.
 SCRIPT, LOG, RECORD = "job.sbatch", "slurm.log", "slurm.json"
 #: Beside the experiments of ``runs``: a folder for every array, with a link to the run of each of its jobs.
 ARRAYS = ".slurm"
+#: States of a job that will write to its run, now or later.
+_LIVE = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED")
+#: Seconds below which starting is most of what a job does before it is told to stop.
+_START = 120
 
 
 def launch(request: Request, config: DictConfig) -> int | None:
@@ -38,17 +46,23 @@ def launch(request: Request, config: DictConfig) -> int | None:
         _no_script(request)
         return None
     overrides = without_launcher(request.overrides)
-    if not request.dry_run:
-        _check([(config, overrides)], settings)
-    run = _run_of(config, make=not request.dry_run)
-    work = Work((*request.verb.split("_"), *overrides), run)
-    text = script.text(settings, [work], config.name, str(run / LOG), request.options())
+
+    def script_of(run: Path) -> str:
+        work = Work((*request.verb.split("_"), *overrides), run)
+        name = run.parent.name if config.get("resume") else config.name
+        return script.text(settings, [work], name, str(run / LOG), request.options())
+
+    _doubt(config, settings)
+    draft = script_of(_run_of(config, make=False))
     if request.dry_run:
-        print(text, end="")
+        print(draft, end="")
         return 0
+    queue.trial(draft)
+    check([(config, overrides)], settings)
+    run = _run_of(config, make=True)
     with _undone([run]):
-        job = _submitted(run / SCRIPT, text)
-    _note(run, job)
+        job = _submitted(run / SCRIPT, script_of(run))
+    _note(run, job, overrides)
     print(f"job {job}: {run}\n  log    {run / LOG}\n  state  armature jobs")
     return 0
 
@@ -72,8 +86,10 @@ def launch_grid(request: Request, grid: Sequence[Sequence[str]]) -> int | Local:
             kinds.append((settings, same := []))
         same.append((config, without_launcher(overrides)))
     for settings, members in kinds:
+        _doubt(members[0][0], settings)
         if not request.dry_run:
-            _check(members, settings)
+            queue.available()
+            check(members, settings)
     for settings, members in kinds:
         _queue_array(request, settings, members)
     return 0
@@ -109,7 +125,9 @@ def submit(
         print(text, end="")
         return []
     job = _submitted(place / SCRIPT, text)
-    return [f"{job}_{number}" for number in range(count)]
+    jobs = [f"{job}_{number}" for number in range(count)]
+    write_json(place / f"{job}.json", {"jobs": jobs, "submitted": _now()})  # for whoever lists them
+    return jobs
 
 
 def without_launcher(overrides: Sequence[str]) -> list[str]:
@@ -135,13 +153,15 @@ def _chosen(request: Request, overrides: Sequence[str]) -> Any:
         return Local()
 
 
-def _check(members: Sequence[tuple[DictConfig, list[str]]], settings: Slurm) -> None:
+def check(members: Sequence[tuple[DictConfig, Sequence[str]]], settings: Slurm) -> None:
     """Tries what the runs begin with; those that are made of the same parts, once.
 
     Raises:
         UserError: a run that would fail; says what and how to queue it all the same.
     """
     tried: set[tuple[tuple[str, str], ...]] = set()
+    if settings.preflight:
+        print("trying the run first (launcher.preflight=false does not) ...", file=sys.stderr, flush=True)
     for config, overrides in members if settings.preflight else ():
         parts = tuple((key, str(node["_target_"])) for key, node in targets(OmegaConf.to_container(config)))
         if parts in tried:
@@ -149,13 +169,25 @@ def _check(members: Sequence[tuple[DictConfig, list[str]]], settings: Slurm) -> 
         tried.add(parts)
         from armature.preflight import preflight
 
-        found = preflight(config, overrides, len(members))
+        found = preflight(config, overrides, len(members), _room(settings))
         if not found.passed:
             shown = " ".join(overrides) or "the default config"
             raise UserError(
                 f"nothing was queued, because this run would fail: {shown}\n{found.summary()}\n"
                 "mend it, or queue it all the same with launcher.preflight=false"
             )
+
+
+def room(config: DictConfig) -> Room | None:
+    """Where a config's run will be: a job's memory, or None, which is this machine."""
+    settings = _settings(config.copy())
+    return _room(settings) if isinstance(settings, Slurm) else None
+
+
+def _room(settings: Slurm) -> Room:
+    from armature.preflight import Room
+
+    return Room("the job", settings.memory)
 
 
 def _no_script(request: Request) -> None:
@@ -166,8 +198,32 @@ def _no_script(request: Request) -> None:
 def _run_of(config: DictConfig, make: bool) -> Path:
     """The folder of the run that goes on, or of a new one (in name only, where none is to be made)."""
     if config.get("resume"):
-        return run_folder.open(config.resume).path.absolute()
+        run = run_folder.open(config.resume).path.absolute()
+        _refuse_two(run)
+        return run
     return run_folder.reserve(config.runs, config.name, make).path.absolute()
+
+
+def _refuse_two(run: Path) -> None:
+    """Raises:
+    UserError: a job of this run is queued or running: two would write the same files.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        job = str(run_folder.read_json(run / RECORD).get("job", ""))
+        state = queue.states([job]).get(job, "").split(" ")[0]
+        if state in _LIVE:
+            raise UserError(f"{run}: job {job} is {state} and goes on with this run by itself; scancel {job} first")
+
+
+def _doubt(config: DictConfig, settings: Slurm) -> None:
+    """Says what can be meant, but hardly is."""
+    accelerator = OmegaConf.select(config, "trainer.accelerator")
+    if settings.devices is None and settings.gres == "auto" and accelerator == "auto":
+        print("note: the job asks for no GPU; trainer.accelerator=gpu does, or launcher.gres=...", file=sys.stderr)
+    spare = (settings.seconds or 1 << 30) - settings.grace
+    if settings.requeue and spare < _START:
+        what = f"launcher.time={settings.time} less launcher.grace={settings.grace} leaves {spare} s"
+        print(f"note: {what} for starting (20 to 60 s) and training, again and again", file=sys.stderr)
 
 
 def _queue_array(request: Request, settings: Slurm, members: Sequence[tuple[DictConfig, list[str]]]) -> None:
@@ -185,8 +241,8 @@ def _queue_array(request: Request, settings: Slurm, members: Sequence[tuple[Dict
         for number, run in enumerate(runs):
             (place / str(number)).symlink_to(run)
         job = _submitted(place / SCRIPT, text)
-    for number, run in enumerate(runs):
-        _note(run, f"{job}_{number}")
+    for number, (run, (_, overrides)) in enumerate(zip(runs, members)):
+        _note(run, f"{job}_{number}", overrides)
     throttle = f", at most {settings.throttle} at a time" if settings.throttle else ""
     print(f"array {job}: {len(runs)} runs{throttle}", *(f"{job}_{n}  {run}" for n, run in enumerate(runs)), sep="\n  ")
 
@@ -201,20 +257,25 @@ def _submitted(file: Path, text: str) -> str:
     return queue.sbatch(file)
 
 
-def _note(run: Path, job: str) -> None:
-    now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    write_json(run / RECORD, {"job": job, "submitted": now})
+def _note(run: Path, job: str, overrides: Sequence[str]) -> None:
+    write_json(run / RECORD, {"job": job, "submitted": _now(), "overrides": list(overrides)})
+
+
+def _now() -> str:
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 @contextlib.contextmanager
 def _undone(runs: Sequence[Path]) -> Any:
     """Takes folders away that were made for runs which then were not queued."""
+    before = {run for run in runs if (run / SCRIPT).exists()}
     try:
         yield
     except UserError:
         for run in runs:
-            if not (run / "config.yaml").exists():
+            if run not in before:
                 (run / SCRIPT).unlink(missing_ok=True)
+            if not (run / "config.yaml").exists():
                 with contextlib.suppress(OSError):
                     run.rmdir()
         raise

@@ -9,7 +9,7 @@ Nothing is written and no run folder is made. It trains a few batches in this pr
 one process of the run; a GPU that this machine does not have is left out.
 """
 
-from armature.preflight.checks import preflight
+from armature.preflight.checks import Room, preflight
 from armature.preflight.findings import Finding, Preflight
 
-__all__ = ["Finding", "Preflight", "preflight"]
+__all__ = ["Finding", "Preflight", "Room", "preflight"]

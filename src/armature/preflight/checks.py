@@ -7,7 +7,7 @@ import math
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import seed_everything
@@ -27,21 +27,28 @@ from armature.reports import expectation
 _MUTED = r"(?s).*(does not have many workers|val_dataloader|validation_step|IterableDataset).*"
 
 
-def preflight(config: DictConfig, overrides: Sequence[str] = (), runs: int = 1) -> Preflight:
+class Room(NamedTuple):
+    """Where a run will be: whose memory it has, and how many bytes; None: as many as that machine happens to have."""
+
+    of: str
+    memory: int | None
+
+
+def preflight(config: DictConfig, overrides: Sequence[str] = (), runs: int = 1, room: Room | None = None) -> Preflight:
     """Everything that can be found out about a run without starting it; never raises for what is wrong with it.
 
     Args:
         config: composed and resolved, of ``armature train``. overrides: as typed, which a run that goes on is given.
-        runs: so many will share the disk.
+        runs: so many will share the disk. room: where they will be; None is this machine.
     """
-    return _Flight(config, overrides, runs).result()
+    return _Flight(config, overrides, runs, room or Room("this machine", provenance.memory())).result()
 
 
 class _Flight:
     """One pre-flight: each check may use what those before it have made, and is left out where that is missing."""
 
-    def __init__(self, config: DictConfig, overrides: Sequence[str], runs: int) -> None:
-        self.config, self.overrides, self.runs = config, overrides, runs
+    def __init__(self, config: DictConfig, overrides: Sequence[str], runs: int, room: Room) -> None:
+        self.config, self.overrides, self.runs, self.room = config, overrides, runs, room
         self.findings: list[Finding] = []
         self.facts: dict[str, Any] = {}
 
@@ -76,7 +83,11 @@ class _Flight:
             return
         estimate = Estimate.of(config, data, measured)
         self.facts |= {"trial": measured.plain(), "estimate": estimate.plain()}
-        self.findings += [*_trained(config, measured), *_metric(config, measured), *_memory(measured, config)]
+        self.findings += [
+            *_trained(config, measured),
+            *_metric(config, measured),
+            *_memory(measured, config, self.room),
+        ]
         self.findings += [*surroundings.disk(config, measured, self.runs), _time(estimate)]
 
     def _say(self, check: str, what: str) -> None:
@@ -161,21 +172,22 @@ def _metric(config: DictConfig, measured: Trial) -> Iterator[Finding]:
     yield Finding("monitor", f"validation does not measure {config.monitor}", FAIL, advice)
 
 
-def _memory(measured: Trial, config: DictConfig) -> Iterator[Finding]:
+def _memory(measured: Trial, config: DictConfig, room: Room) -> Iterator[Finding]:
     processes = surroundings.local_processes(config)
     needed = processes * (measured.peak + measured.workers)
     parts = f"weights {size(measured.weights)}, optimizer {size(measured.optimizer)}, average {size(measured.average)}"
     what = f"{size(measured.peak)} a process at its highest ({parts}), {size(measured.workers)} its loader"
     what += f"; {processes} processes" if processes > 1 else ""
-    there = provenance.memory()
+    there = room.memory
     if there is None:
-        yield Finding("memory", what)
+        yield Finding("memory", f"{what}; what {room.of} has is not known here")
     elif needed > there:
         advice = "a smaller data.batch_size, or fewer data.workers"
-        yield Finding("memory", f"{what}: more than the {size(there)} there are", FAIL, advice)
+        advice += ", or launcher.mem" if room.of == "the job" else ""
+        yield Finding("memory", f"{what}: more than the {size(there)} of {room.of}", FAIL, advice)
     else:
         level = NOTE if needed > 0.8 * there else "ok"
-        yield Finding("memory", f"{what}; of {size(there)}", level)
+        yield Finding("memory", f"{what}; of the {size(there)} of {room.of}", level)
     if measured.cuda is not None:
         yield _gpu(measured.cuda)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from armature import config_folders
 from armature.building import build
@@ -133,6 +133,14 @@ def launcher(settings: Settings, overrides: Sequence[str]) -> Slurm | None:
         raise ConfigError(f"launcher.nodes={found.nodes}: a trial of a sweep runs on one node; workers=N adds nodes")
     cores = found.cpus_per_task * found.tasks_per_node if found.cpus_per_task else None
     return replace(found, tasks_per_node=1, gres=found.devices, cpus_per_task=cores)
+
+
+def training(settings: Settings) -> DictConfig:
+    """The config that the trials vary."""
+    composed = compose("train", settings.train, settings.config_dirs)
+    with open_dict(composed):
+        composed.pop("launcher", None)
+    return composed
 
 
 def _tried(shared: Sequence[str], space: spaces.Space, folders: Sequence[str], foreign: bool) -> DictConfig:

@@ -62,6 +62,8 @@ def _submit(sweep: SweepFolder, launcher: Slurm, count: int, dry_run: bool, keep
 
     jobs: list[str] = []
     try:
+        if not dry_run and sweep.settings.program is None:
+            launching.check([(planning.training(sweep.settings), sweep.settings.train)], launcher)
         command = local.command(sweep.path)
         jobs = launching.submit(command, launcher, count, sweep.path / "jobs", sweep.settings.name, dry_run)
     finally:

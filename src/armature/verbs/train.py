@@ -18,6 +18,7 @@ from armature.crew import Crew
 from armature.data.datamodule import KeypointData
 from armature.errors import Interrupted
 from armature.module import PoseModule
+from armature.only_writer import only_writer
 from armature.ranks import Place
 from armature.recording import Recording, recording
 from armature.reports import expectation
@@ -81,9 +82,24 @@ def _lead(others: Crew, config: DictConfig, overrides: list[str], command: list[
     module, data = _prepared(config)
     if start.folder is not None:
         resuming.check_data(start.folder, data.fingerprint())
-        start.folder.tidy()
     folder = start.folder or run_folder.create(config.runs, config.name)
     folder.share()
+    with only_writer(folder):
+        folder.tidy()
+        return _train(others, start, folder, module, data, place, overrides, command)
+
+
+def _train(
+    others: Crew,
+    start: Start,
+    folder: RunFolder,
+    module: PoseModule,
+    data: KeypointData,
+    place: Place | None,
+    overrides: list[str],
+    command: list[str],
+) -> int:
+    config = start.config
     watched = _begin(config, overrides, command, folder, data, start, place)
     others.warn_before_end(lambda: provenance.finish(folder.provenance, "failed"))
     status = "failed"
