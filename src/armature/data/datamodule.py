@@ -14,6 +14,7 @@ from pytorch_lightning import LightningDataModule
 
 from armature.data.augment.half_body import HalfBody
 from armature.data.augment.occasion import Augmentation
+from armature.data.augment.order import in_order
 from armature.data.dataset import KeypointDataset, Order
 from armature.data.decoded import Decoded, wanted
 from armature.data.geometry import FILL, Geometry
@@ -22,6 +23,7 @@ from armature.data.loader import Loader, count_workers, make_loader
 from armature.data.mosaic import Mosaic
 from armature.data.source import Checkable, Problem, Source
 from armature.data.split import Split, Subset, digest, divide, fold_of
+from armature.data.tars import shards_of
 from armature.errors import ConfigError, DataError
 from armature.structures import Record, Skeleton
 
@@ -121,6 +123,7 @@ class KeypointData(LightningDataModule):
         self.train, self.val = train, val
         self.canvas, self.geometry, self.seed = (int(canvas[0]), int(canvas[1])), geometry, seed
         self.mosaic, self.augment, self.reduced = mosaic, augment, reduced
+        in_order(augment or {}, self.skeleton)  # what is wrong with them is told before a run begins
         self.fill = (int(fill[0]), int(fill[1]), int(fill[2]))
         self.batch_size, self.val_batch_size = batch_size, val_batch_size or 2 * batch_size
         self.keep_resolution = keep_resolution
@@ -197,7 +200,8 @@ class KeypointData(LightningDataModule):
             source, self.canvas, self.geometry, self.seed, self.fill, self.mosaic, self.augment, self.reduced
         )
         rank, world, local = self._processes()
-        order = Order(len(source), True, self.seed, self.samples_per_epoch, rank, world)
+        shards = shards_of([record.file for record in source.records])
+        order = Order(len(source), True, self.seed, self.samples_per_epoch, rank, world, shards)
         order.set_epoch(self.trainer.current_epoch if self.trainer is not None else 0)
         workers = count_workers(self.workers, local)
         return make_loader(dataset, order, self.batch_size, workers, len(order) >= self.batch_size, self.pin_memory)

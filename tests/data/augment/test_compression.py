@@ -52,5 +52,7 @@ def test_qualities_are_drawn_between_the_bounds() -> None:
 
 
 def test_qualities_are_checked() -> None:
-    with pytest.raises(ConfigError, match=r"Jpeg: quality lies in \[1, 100\], ascending; found \(0, 50\)"):
+    with pytest.raises(
+        ConfigError, match=r"Jpeg: quality must be two ascending numbers in \[1, 100\]; found \(0, 50\)"
+    ):
         Jpeg(quality=(0, 50))

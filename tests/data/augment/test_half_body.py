@@ -91,5 +91,5 @@ def test_what_is_no_body_or_too_small_is_refused(lit: Callable, body: Skeleton) 
         KeypointDataset(lit(skeleton=hand), (32, 32), augment={"half": HalfBody()})
     with pytest.raises(ConfigError, match="'body' have 8 keypoints, never 9"):
         KeypointDataset(lit(), (32, 32), augment={"half": HalfBody()})
-    with pytest.raises(ConfigError, match=r"HalfBody: padding lies in \[1, 100\]"):
+    with pytest.raises(ConfigError, match=r"HalfBody: padding must lie in \[1, 100\]"):
         HalfBody(padding=0.5)

@@ -121,7 +121,7 @@ def test_patches_are_clipped() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"probability": 1.5}, r"CutOut: probability lies in \[0, 1\].*found 1.5"),
+        ({"probability": 1.5}, r"CutOut: probability must lie in \[0, 1\].*found 1.5"),
         ({"size": (0.5, 0.2)}, r"CutOut: size .* found \(0.5, 0.2\)"),
         ({"holes": (0, 2)}, "CutOut: holes"),
         ({"passes": -1}, "passes is at least 0 or null; found -1"),

@@ -13,6 +13,7 @@ from armature.data.augment.half_body import HalfBody
 from armature.data.augment.mixup import MixUp
 from armature.data.augment.occlusion import CutOut, KeypointOcclusion
 from armature.data.augment.order import in_order
+from armature.data.datamodule import KeypointData
 from armature.data.dataset import KeypointDataset
 from armature.data.geometry import RandomAffine
 from armature.errors import ConfigError
@@ -67,3 +68,17 @@ def test_what_is_no_augmentation_is_refused(body: Skeleton) -> None:
     two = {"upper": HalfBody(labelled=8), "lower": HalfBody(labelled=8)}
     with pytest.raises(ConfigError, match="only one may choose what is shown; found upper, lower"):
         in_order(two, body)
+
+
+def test_it_is_refused_before_anything_is_read(lit: Callable) -> None:
+    with pytest.raises(ConfigError, match="'body' have 8 keypoints, never 9"):
+        KeypointData(train=lit(), val=lit(), augment={"half": HalfBody()})
+
+
+def test_training_has_them_and_validation_does_not(lit: Callable) -> None:
+    source = lit(count=4)
+    data = KeypointData(source, source, canvas=(64, 96), batch_size=4, workers=0, augment={"o": CutOut(1.0)})
+    plain = KeypointData(source, source, canvas=(64, 96), batch_size=4, workers=0)
+    images = [next(iter(d.train_dataloader())).images for d in (data, plain)]
+    assert not np.array_equal(*images)
+    assert np.array_equal(*(next(iter(d.val_dataloader())).images for d in (data, plain)))

@@ -67,8 +67,9 @@ def bounded(
         ConfigError: not ascending, or outside [low, high]; names the parameter.
     """
     if not low <= bounds[0] <= bounds[1] <= high:
-        found = bounds[0] if bounds[0] == bounds[1] else tuple(bounds)
-        raise ConfigError(f"{called(augmentation)}: {name} lies in [{low:g}, {high:g}], ascending; found {found}")
+        one = bounds[0] == bounds[1]
+        what, found = ("must lie", bounds[0]) if one else ("must be two ascending numbers", tuple(bounds))
+        raise ConfigError(f"{called(augmentation)}: {name} {what} in [{low:g}, {high:g}]; found {found}")
     return bounds[0], bounds[1]
 
 
