@@ -29,7 +29,7 @@ from armature.showing import targets
 from armature.structures import Batch, Skeleton, Target
 
 ALL = config_folders.groups()["architecture"]
-CASES = [pytest.param(n, marks=() if n.endswith("_tiny") else pytest.mark.slow) for n in ALL]
+CASES = [pytest.param(n, marks=() if n.endswith("_tiny") else pytest.mark.long) for n in ALL]
 SIZE = (160, 160)
 
 
