@@ -14,7 +14,7 @@ from cluster import Cluster, wait_for
 
 from armature import launching
 from armature.errors import UserError
-from armature.launching import Slurm, queue
+from armature.launching import Slurm, states
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -101,7 +101,7 @@ def test_one_worker_of_an_array_is_requeued_and_the_others_go_on(
     assert len({job.split("_")[0] for job in jobs}) == 1
     cluster.call("scancel", "--signal=USR1", jobs[1])
     cluster.wait(jobs[1], "COMPLETED")
-    assert [queue.states(jobs)[job].split()[0] for job in jobs] == ["RUNNING", "COMPLETED", "RUNNING"]
+    assert [states.word(states.ask(jobs).states[job]) for job in jobs] == ["RUNNING", "COMPLETED", "RUNNING"]
     cluster.call("scancel", jobs[0], jobs[2])
     assert log(tmp_path, 1).count("start") == 2 and log(tmp_path, 0).count("start") == 1
 

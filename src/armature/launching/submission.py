@@ -18,7 +18,7 @@ from armature.building import build, targets
 from armature.cli import Request
 from armature.configuration import compose
 from armature.errors import ConfigError, UserError
-from armature.launching import queue, script
+from armature.launching import queue, script, states
 from armature.launching.script import Work
 from armature.launching.settings import Local, Slurm
 from armature.run_folder import write_json, write_text
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 SCRIPT, LOG, RECORD = "job.sbatch", "slurm.log", "slurm.json"
 #: Beside the experiments of ``runs``: a folder for every array, with a link to the run of each of its jobs.
 ARRAYS = ".slurm"
-#: States of a job that will write to its run, now or later.
-_LIVE = ("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED")
 #: Seconds below which starting is most of what a job does before it is told to stop.
 _START = 120
 
@@ -210,9 +208,11 @@ def _refuse_two(run: Path) -> None:
     """
     with contextlib.suppress(OSError, ValueError):
         job = str(run_folder.read_json(run / RECORD).get("job", ""))
-        state = queue.states([job]).get(job, "").split(" ")[0]
-        if state in _LIVE:
-            raise UserError(f"{run}: job {job} is {state} and goes on with this run by itself; scancel {job} first")
+        state = states.ask([job]).states.get(job, "")
+        if states.is_alive(state):
+            raise UserError(
+                f"{run}: job {job} is {states.word(state)} and goes on with this run by itself; scancel {job} first"
+            )
 
 
 def _doubt(config: DictConfig, settings: Slurm) -> None:
