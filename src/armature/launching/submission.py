@@ -206,13 +206,12 @@ def _refuse_two(run: Path) -> None:
     """Raises:
     UserError: a job of this run is queued or running: two would write the same files.
     """
-    with contextlib.suppress(OSError, ValueError):
-        job = str(run_folder.read_json(run / RECORD).get("job", ""))
-        state = states.ask([job]).states.get(job, "")
-        if states.is_alive(state):
-            raise UserError(
-                f"{run}: job {job} is {states.word(state)} and goes on with this run by itself; scancel {job} first"
-            )
+    job = str(run_folder.read_json(run / RECORD).get("job", "")) if (run / RECORD).is_file() else ""
+    state = states.ask([job]).states.get(job, "") if job else ""
+    if states.is_alive(state):
+        raise UserError(
+            f"{run}: job {job} is {states.word(state)} and goes on with this run by itself; scancel {job} first"
+        )
 
 
 def _doubt(config: DictConfig, settings: Slurm) -> None:
