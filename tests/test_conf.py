@@ -88,7 +88,9 @@ def places() -> Iterator[tuple[str, str]]:
 
 
 def beside(group: str, option: str, folder: Path) -> list[str]:
-    """What an option cannot do without: data=folder reads its skeleton from the data."""
+    """What an option cannot do without: data=folder reads its skeleton from the data, boxes are jittered for a crop."""
+    if group.startswith("box_jitter@"):
+        return ["architecture=posted_tiny"]
     if (group, option) != ("data", "folder"):
         return []
     (folder / "labels.csv").write_text("file,width,height,left_ear_x,left_ear_y\na.png,64,48,1,2\n")
