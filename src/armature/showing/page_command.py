@@ -32,7 +32,7 @@ def run(config: DictConfig) -> int:
     if found:
         print(f"{config.problems}: {len(found) - len(strange):,} of {len(found):,} problems are of these pictures")
     if strange:
-        others = sorted({p.picture or "no picture" for p in strange})
+        others = sorted({p.picture or "no single picture" for p in strange})
         print(f"  the others are of {', '.join(others[:4])}{', ...' if len(others) > 4 else ''}")
     print(f"{path}\n  open it in a browser: {path.resolve().as_uri()}")
     return 0
