@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -49,6 +50,42 @@ def test_a_trial_is_held_by_a_living_process_and_free_after_its_death(tmp_path: 
     assert watch.is_free(watch.latest(7))
     claim.say(pid=os.getpid(), born="1")  # the number is in use again, by another process
     assert watch.is_free(watch.latest(7))
+
+
+def test_a_claim_knows_its_job_and_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("SLURM")]:
+        monkeypatch.delenv(name)
+    watch = Watch(tmp_path, 60)
+    here = watch.take(1, None)
+    assert here is not None and here.job == "" and here.host == platform.node()
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv("SLURMD_NODENAME", "n2")
+    assert watch.take(2, None)
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "11")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "1")
+    assert watch.take(3, None)
+    known = [watch.latest(number) for number in (1, 2, 3)]
+    assert [(claim.job, claim.host) for claim in known if claim] == [
+        ("", platform.node()),
+        ("12", "n2"),
+        ("11_1", "n2"),
+    ]
+
+
+def test_work_is_counted_to_the_end_or_the_last_sign_of_life(tmp_path: Path) -> None:
+    watch = Watch(tmp_path, 60)
+    now = time.time()
+    attempts = [
+        ({"state": "released", "start": now - 1000}, now - 900),  # by an older program, which wrote no end
+        ({"state": "running", "start": now - 800}, now - 750),  # died
+        ({"state": "released", "start": now - 700, "end": now - 690}, now),
+        ({"state": "running", "start": now - 30}, now - 5),
+    ]
+    for number, (said, changed) in enumerate(attempts, 1):
+        (file := tmp_path / f"0007.{number:03d}.json").write_text(json.dumps(said))
+        os.utime(file, (changed, changed))
+    (tmp_path / "0008.001.json").write_text(json.dumps({"state": "finished", "start": now, "end": now + 1}))
+    assert [claim.seconds(60) for claim in watch.attempts(7)] == pytest.approx([100, 50, 10, 30], abs=1)
 
 
 def test_on_another_machine_silence_means_death_by_ones_own_clock(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reports"))
@@ -29,7 +31,6 @@ WHEN = {"kind=bad": {"y": "range(5)"}}
 def filled(root: Path, **settings: Any) -> SweepFolder:
     """30 trials told to Optuna directly: lr decides, x a little, y and kind nothing; 5 pruned, one failed."""
     import numpy as np
-    from optuna.trial import TrialState
 
     sweep = made(root, space=SPACE, when=WHEN, trials=30, **settings)
     rng = np.random.default_rng(0)
@@ -94,8 +95,6 @@ def test_an_empty_sweep_has_a_page_as_well(tmp_path: Path) -> None:
 
 
 def test_several_objectives_show_their_front(tmp_path: Path) -> None:
-    from optuna.trial import TrialState
-
     sweep = made(tmp_path, objectives={"val/AP": "max", "cost/latency": "min"}, trials=4)
     for trial, values in zip(sweep.trials(), [(0.5, 10.0), (0.6, 20.0), (0.4, 30.0), (0.7, 40.0)], strict=True):
         sweep.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
@@ -128,6 +127,28 @@ def test_the_table_says_what_every_trial_does(sweep: SweepFolder) -> None:
     assert any(re.match(r"\s+7\s+failed", line) for line in lines)
     assert sum(bool(re.match(r"\s+\d+\s+complete", line)) for line in lines) == 24
     assert any("trial 7 exit 1" in line for line in lines)
+
+
+def test_time_is_of_all_attempts_and_the_job_is_named(tmp_path: Path) -> None:
+    sweep = made(tmp_path, trials=2)
+    for trial in sweep.trials():
+        sweep.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+        sweep.storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [0.5])
+    claims = {"0000.001": (0.0, 150.0, "7_0"), "0000.002": (1000.0, 1001.0, "7_1"), "0001.001": (0.0, 20.0, "7_1")}
+    for name, (begin, end, job) in claims.items():
+        said = {"host": "vm", "slurm": {"job": job, "node": f"n{job[-1]}"}, "state": "finished"}
+        (sweep.path / "claims" / f"{name}.json").write_text(json.dumps(said | {"start": begin, "end": end}))
+    assert [(row["seconds"], row["host"], row["job"]) for row in results.rows(sweep)] == [
+        (151.0, "n1", "7_1"),
+        (20.0, "n1", "7_1"),
+    ]
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(status.table(sweep, results.rows(sweep)))
+    text = console.export_text()
+    assert re.search(r"host\s+job\s+time", text) and re.search(r"n1\s+7_1\s+2 min 31 s", text)
+    assert "time is that of all attempts" in text
+    page = results.publish(sweep).read_text()
+    assert "time, all attempts" in page and "n1 <small>job 7_1</small>" in page and "2 min 31 s" in page
 
 
 @pytest.mark.slow

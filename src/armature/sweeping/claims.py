@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from armature import provenance
 from armature.run_folder import write_json
 
 #: A trial whose workers died without a word this many times is given up: it probably kills them.
@@ -29,13 +30,31 @@ class Claim:
     """One worker's hold on a trial.
 
     Attributes:
-        attempt: from 1. said: who holds it (host, place, pid, born) and its ``state``: running, released or finished.
+        attempt: from 1. said: who holds it (host, place, pid, born, on a cluster slurm: its job and node) and its
+            ``state``: running, released or finished.
     """
 
     path: Path
     number: int
     attempt: int
     said: dict[str, Any]
+
+    @property
+    def host(self) -> str:
+        """The machine: its node's name on a cluster, where machines may call themselves alike."""
+        return str(self.said.get("slurm", {}).get("node") or self.said.get("host", ""))
+
+    @property
+    def job(self) -> str:
+        """The cluster's job whose worker holds or held it; "" where there is none."""
+        return str(self.said.get("slurm", {}).get("job", ""))
+
+    def seconds(self, grace: float) -> float:
+        """How long it was, or is, worked on; a dead worker's work ends with its last sign of life."""
+        changed = self.path.stat().st_mtime
+        going = self.said["state"] == "running" and time.time() - changed < grace
+        end = self.said.get("end") or (time.time() if going else changed)
+        return max(float(end) - float(self.said["start"]), 0.0)
 
     def touch(self) -> bool:
         """Gives a sign of life; False if somebody else has taken the trial."""
@@ -67,6 +86,10 @@ class Watch:
         number, attempt, _ = path.name.split(".")
         return Claim(path, int(number), int(attempt), json.loads(path.read_text()))
 
+    def attempts(self, number: int) -> list[Claim]:
+        """All claims on a trial, in their order."""
+        return [self.read(file) for file in sorted(self.folder.glob(f"{number:04d}.[0-9][0-9][0-9].json"))]
+
     def latest(self, number: int) -> Claim | None:
         """The newest claim on a trial."""
         files = sorted(self.folder.glob(f"{number:04d}.[0-9][0-9][0-9].json"))
@@ -74,8 +97,7 @@ class Watch:
 
     def deaths(self, number: int) -> int:
         """How many workers of a trial ended without a word, the present one not counted."""
-        claims = [self.read(file) for file in sorted(self.folder.glob(f"{number:04d}.[0-9][0-9][0-9].json"))]
-        return sum(claim.said["state"] == "running" for claim in claims[:-1])
+        return sum(claim.said["state"] == "running" for claim in self.attempts(number)[:-1])
 
     def is_free(self, claim: Claim | None) -> bool:
         """Whether a trial may be taken: nobody has it, or its worker gave it back or is dead."""
@@ -90,7 +112,7 @@ class Watch:
         attempt = after.attempt + 1 if after else 1
         path = self.folder / f"{number:04d}.{attempt:03d}.json"
         said = {"host": platform.node(), "place": _place(), "pid": os.getpid(), "born": born(os.getpid())}
-        said |= {"state": "running", "start": time.time()}
+        said |= {"state": "running", "start": time.time()} | _slurm()
         temporary = self.folder / f".{os.getpid()}.{secrets.token_hex(4)}"
         temporary.write_text(json.dumps(said))
         try:
@@ -137,6 +159,11 @@ def is_alive(pid: int, since: str = "") -> bool:
     except OSError:
         return not Path("/proc/self").exists()  # it has just ended; or there is no /proc here
     return state[0] not in "ZX" and (not since or state[19] == since)
+
+
+def _slurm() -> dict[str, Any]:
+    job = provenance.slurm().get("job")
+    return {"slurm": {"job": job, "node": os.environ.get("SLURMD_NODENAME", "")}} if job else {}
 
 
 def _place() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,17 +29,20 @@ Row = dict[str, Any]
 
 
 def rows(sweep: SweepFolder) -> list[Row]:
-    """A row for every trial: number, state, epoch, epochs, values, best (of the monitor), host, params, error ..."""
+    """A row for every trial: number, state, epoch, epochs, values, best (of the monitor), host, params, error ...
+
+    ``seconds`` is the work of all its attempts, without the waits between them.
+    """
     watch = Watch(sweep.path / "claims", sweep.settings.grace)
-    return [_row(sweep, trial, watch.latest(trial.number)) for trial in sweep.trials()]
+    return [_row(sweep, trial, watch.attempts(trial.number)) for trial in sweep.trials()]
 
 
-def _row(sweep: SweepFolder, trial: FrozenTrial, claim: Claim | None) -> Row:
-    runs, said = sweep.runs(trial.number), claim.said if claim else {}
+def _row(sweep: SweepFolder, trial: FrozenTrial, claims: Sequence[Claim]) -> Row:
+    runs, claim = sweep.runs(trial.number), claims[-1] if claims else None
     curve = {int(step): value for step, value in sorted(trial.intermediate_values.items())}
     best = max if sweep.settings.objectives.get(sweep.settings.monitor, "max") == "max" else min
     state = STATES[trial.state.name]
-    if state == "running" and said.get("state") == "released":
+    if state == "running" and claim is not None and claim.said["state"] == "released":
         state = "given back"
     crashes = trial.user_attrs.get("crashes", [])
     return {
@@ -51,8 +53,9 @@ def _row(sweep: SweepFolder, trial: FrozenTrial, claim: Claim | None) -> Row:
         "values": trial.values,
         "best": best(curve.values()) if curve else None,
         "curve": curve,
-        "host": trial.user_attrs.get("host", ""),
-        "seconds": (said.get("end") or time.time()) - said["start"] if said else None,
+        "host": claim.host if claim else trial.user_attrs.get("host", ""),
+        "job": claim.job if claim else "",
+        "seconds": sum(one.seconds(sweep.settings.grace) for one in claims) if claims else None,
         "attempts": claim.attempt if claim else 0,
         "crashes": len(crashes),
         "error": trial.user_attrs.get("error", crashes[-1] if crashes else ""),

@@ -28,28 +28,24 @@ _NONE = "–"  # noqa: RUF001
 
 
 def table(sweep: SweepFolder, found: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """A row for each trial: its state, epoch, best value so far, result, host, how long, and its point."""
+    """A row for each trial: its state, epoch, best value so far, result, host (and job), how long, and its point."""
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", border_style="dim", show_edge=False)
-    for name in (
-        "trial",
-        "state",
-        "epoch",
-        f"best {sweep.settings.monitor}",
-        *sweep.settings.objectives,
-        "host",
-        "time",
-    ):
-        grid.add_column(name, justify="left" if name in ("state", "host") else "right", no_wrap=True)
+    jobs = ["job"] if any(row["job"] for row in found) else []
+    values = [f"best {sweep.settings.monitor}", *sweep.settings.objectives]
+    for name in ("trial", "state", "epoch", *values, "host", *jobs, "time"):
+        grid.add_column(name, justify="left" if name in ("state", "host", "job") else "right", no_wrap=True)
     grid.add_column("point", overflow="fold")
     first = next(iter(results.ranked(sweep, found)), {"number": None})["number"]  # type: ignore[arg-type]
     for row in found:
         if row["state"] != "waiting":
             grid.add_row(
-                *_cells(row, len(sweep.settings.objectives)), style="bold cyan" if row["number"] == first else ""
+                *_cells(row, len(sweep.settings.objectives), bool(jobs)),
+                style="bold cyan" if row["number"] == first else "",
             )
     waiting = sum(row["state"] == "waiting" for row in found)
     stop = sweep.asked_to_stop()
     notes = [f"{waiting} more wait"] if waiting else []
+    notes += ["time is that of all attempts, without the waits between them"] * any(r["attempts"] > 1 for r in found)
     notes += [f"asked to stop ({stop}); go on with: armature sweep resume={sweep.path}"] if stop else []
     notes += [f"trial {r['number']} {_last(r['error'])}" for r in found if r["error"]]
     return Group(Text(str(sweep.path), style="bold"), grid, *(Text(note, style="dim") for note in notes))
@@ -68,7 +64,7 @@ def show(sweep: SweepFolder, every: float, console: Console | None = None) -> No
             live.update(table(sweep, results.rows(sweep)), refresh=True)
 
 
-def _cells(row: Mapping[str, Any], objectives: int) -> list[Text | str]:
+def _cells(row: Mapping[str, Any], objectives: int, jobs: bool) -> list[Text | str]:
     values = row["values"] or [None] * objectives
     state = row["state"] + (f", {row['crashes']} crash{'es' * (row['crashes'] > 1)}" if row["crashes"] else "")
     state += f", attempt {row['attempts']}" if row["attempts"] > 1 else ""
@@ -81,6 +77,7 @@ def _cells(row: Mapping[str, Any], objectives: int) -> list[Text | str]:
         _number(row["best"]),
         *(_number(value) for value in values),
         row["host"],
+        *([row["job"] or _NONE] if jobs else []),
         seconds(row["seconds"]) if row["seconds"] is not None else _NONE,
         " ".join(row["point"]),
     ]

@@ -84,7 +84,7 @@ class TrialRun:
         except (Failed, UserError) as error:
             return self.fail(error)
         except Released:
-            self.claim.say(state="released")
+            self.claim.say(state="released", end=time.time())
             raise
         except UpdateFinishedTrialError as error:
             raise Lost from error
@@ -139,7 +139,7 @@ class TrialRun:
                 self.sweep.blank_study(self.number),
             )
             self._write(drawn)
-        self._note("host", self.claim.said["host"])
+        self._note("host", self.claim.host)
         if "pruned" in trial.user_attrs:
             raise Pruned(trial.user_attrs["pruned"])
 

@@ -104,8 +104,8 @@ class Worker:
 
     def _before(self, claim: Claim) -> str:
         file = claim.path.with_name(f"{claim.number:04d}.{claim.attempt - 1:03d}.json")
-        said = self.watch.read(file).said
-        return f"{said['host']} ({'given back' if said['state'] == 'released' else 'dead'})"
+        earlier = self.watch.read(file)
+        return f"{earlier.host} ({'given back' if earlier.said['state'] == 'released' else 'dead'})"
 
 
 def _say(text: str) -> None:
