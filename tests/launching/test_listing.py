@@ -148,7 +148,9 @@ def test_runs_of_an_experiment_show_in_what_they_differ(tmp_path: Path, monkeypa
     assert last.differs == expected[2], "what is not shown counts as well"
 
 
-def test_workers_of_sweeps_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_of_sweeps_are_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     jobs = tmp_path / "sweeps" / "lr" / "20260101-000000-a" / "jobs"
     jobs.mkdir(parents=True)
     (jobs / "10.json").write_text(json.dumps({"jobs": ["10_0", "10_1"], "submitted": "2026-01-01T09:00:00"}))
@@ -158,6 +160,11 @@ def test_workers_of_sweeps_are_listed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (first.job, first.status, first.line) == ("10_0", "worker of a sweep", "trial 0: begins")
     assert (second.state, second.line) == ("FAILED (n2, 0:53)", f"no log: can the node see {jobs}?")
     assert listing.listed(tmp_path / "runs", tmp_path / "sweeps", "other").entries == []
+    assert cli.main(["jobs", f"runs={tmp_path}/runs", f"sweeps={tmp_path}/sweeps"]) == 2, "a folder that was named"
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["jobs"]) == 0
+    table, note = capsys.readouterr().out.rsplit("\n", 2)[:2]
+    assert note == "what the trials do: armature sweep status sweeps/lr/20260101-000000-a" and "10_1" in table
 
 
 def test_the_table(runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,8 @@ from armature.run_folder import read_json
 
 #: With at most so many runs of its experiment, the newest, a run is compared.
 _SIBLINGS = 100
+#: The status of a job that takes trials of a sweep: what it does is told by its sweep.
+WORKER = "worker of a sweep"
 #: What a run that had no time to say how it ended came to, by the state of its job.
 _ENDS = {
     "CANCELLED": "cancelled",
@@ -194,7 +196,7 @@ class _Worker:
         log = self.path / "jobs" / f"slurm-{self.job.rpartition('_')[2]}.log"
         gone = states.word(state) not in ("", "COMPLETED") and not states.is_alive(state)
         silent = f"no log: can the node see {log.parent.absolute()}?" if gone and not log.is_file() else ""
-        return Entry(self.path, self.job, state, "worker of a sweep", line=silent or last_line(log))
+        return Entry(self.path, self.job, state, WORKER, line=silent or last_line(log))
 
 
 def _runs(runs: Path, name: str | None) -> list[_Run]:

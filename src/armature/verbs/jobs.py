@@ -71,5 +71,5 @@ def _notes(found: Listing) -> Iterator[str]:
         yield f"- under slurm: SLURM could not be asked: {found.silence}"
     elif unknown:
         yield "- under slurm: SLURM does not remember the job; it is over"
-    if any(entry.status == "worker of a sweep" for entry in found.entries):
-        yield "what its trials do: armature sweep status SWEEP"
+    for sweep in dict.fromkeys(entry.run for entry in found.entries if entry.status == listing.WORKER):
+        yield f"what the trials do: armature sweep status {sweep}"
