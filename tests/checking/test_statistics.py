@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from armature.checking.findings import WARNING
+from armature.checking.findings import NOTE, WARNING
 from armature.checking.kinds import bones, sides
 from armature.checking.subject import Subject
 from armature.structures import Skeleton
@@ -121,3 +121,17 @@ def test_excess_is_how_many_times_too_long_a_bone_is(subject_of: Make, person: S
     assert excess[-1, wrist] == pytest.approx(3, rel=0.01)
     assert excess[0, wrist] == pytest.approx(1, rel=0.01)
     assert excess[-1, elbow] == pytest.approx(1, rel=0.01)  # its other bone is as long as it should be
+
+
+def test_those_who_are_exchanged_do_not_spoil_the_rules(subject_of: Make) -> None:
+    """Five of 240: more than one in a hundred breaks rules that otherwise nobody breaks."""
+    made = subject_of(*people())
+    for row in (4, 50, 90, 120, 200):
+        made = exchanged(made, row, ("shoulder", "elbow", "wrist"))
+    found = [f for f in sides.swapped(made) if f.severity == WARNING]
+    assert instances(found) == [5, 51, 91, 121, 201]
+
+
+def test_crossed_hands_are_worth_a_look_only(subject_of: Make) -> None:
+    found = list(sides.swapped(exchanged(subject_of(*people()), 4, ("wrist",))))
+    assert [(f.instance, f.severity) for f in found] == [(5, NOTE)]

@@ -21,11 +21,14 @@ from armature.checking.findings import NOTE, WARNING, Finding
 from armature.checking.subject import Group, Subject
 
 #: A rule needs so many people whom it speaks of, and so large a share of them who keep it (one of a hundred may not).
-LEAST_PEOPLE, LEAST_AGREEMENT = 50, 0.98
+LEAST_PEOPLE, LEAST_AGREEMENT = 70, 0.985
+#: For a first look, which finds who is to have no say in the rules: the share who keep a rule, how much of what could
+#: speak for somebody does so once exchanged, and the gain in log-odds.
+LAX, SETTLED, SUSPECT = 0.85, 0.9, 12.0
 #: Cosine or sine beyond which two directions agree, disagree or are on one side.
 CLEAR = 0.5
 #: Gain in log-odds from which a person is probably labelled so, and from which it is worth a look.
-SURE, MAYBE = 12.0, 8.0
+SURE, MAYBE = 14.0, 8.0
 #: Shorter vectors than this share of a person, and than so many px, have no direction.
 LEAST_SHARE, LEAST_PIXELS = 0.06, 4.0
 #: Skeletons with more pairs (faces) are judged by so many of them, spread evenly.
@@ -53,6 +56,8 @@ def swapped(subject: Subject) -> Iterator[Finding]:
         if found is None:
             continue
         sides, gain = best(found)
+        # Hands and feet cross by themselves: a pair at the ends of limbs alone is worth a look only.
+        ends = np.bincount(np.array(group.skeleton.edges, int).ravel(), minlength=group.skeleton.count) == 1
         for row in np.flatnonzero(gain >= MAYBE):
             own = [tuple(pair) for pair, side in zip(found.pairs.tolist(), sides[row]) if side < 0]
             known = [pair for pair in found.pairs.tolist() if group.on[row, pair].all()]
@@ -60,14 +65,29 @@ def swapped(subject: Subject) -> Iterator[Finding]:
             names = " and ".join(" with ".join(group.skeleton.keypoints[k] for k in pair) for pair in own[:3])
             what = "left and right look exchanged" + ("" if whole else f": {names}")
             what += f" (log-odds {gain[row]:.0f} by what is usual in these data)"
-            severity = WARNING if gain[row] >= SURE else NOTE
+            crossed = len(own) == 1 and ends[list(own[0])].all()
+            severity = WARNING if gain[row] >= SURE and not crossed else NOTE
             k = -1 if whole else own[0][0]
             fix = "look at it: exchange left and right if so"
             yield subject.at(severity, "left_right_swap", what, fix, g, int(row), k)
 
 
 def evidence(group: Group) -> Evidence | None:
-    """What the data set's own rules say of each of its people; None where nothing is mirrored or nobody is there."""
+    """What the data set's own rules say of each of its people; None where nothing is mirrored or nobody is there.
+
+    Those who are exchanged would spoil the rules by which they are judged: whoever breaks laxer rules and none any more
+    once exchanged has no say in the rules.
+    """
+    first = _evidence(group, np.ones(len(group), bool), LAX)
+    if first is None:
+        return None
+    sides, gain = best(first)
+    most = np.abs(first.together).sum((1, 2)) / 2 + np.abs(first.alone).sum(1)
+    suspect = (gain >= SUSPECT) & (_energy(first, sides.astype(float)) >= SETTLED * most)
+    return _evidence(group, ~suspect, LEAST_AGREEMENT)
+
+
+def _evidence(group: Group, judges: NDArray[np.bool_], least_agreement: float) -> Evidence | None:
     pairs = np.array([(i, f) for i, f in enumerate(group.skeleton.flip) if i < f], np.int64).reshape(-1, 2)
     if len(pairs) > MOST_PAIRS:
         pairs = pairs[np.linspace(0, len(pairs) - 1, MOST_PAIRS).round().astype(int)]
@@ -88,10 +108,10 @@ def evidence(group: Group) -> Evidence | None:
         targets += [(group.keypoints[:, u], on[:, u]) for u in single]
         wide = both[:, p] & (length[:, p] >= short[:, 0])
         said = [_side(across[:, p], there - middle[:, p], wide & known, short[:, 0]) for there, known in targets]
-        alone[:, p] = _sum(np.stack(said, 1)) if said else 0
+        alone[:, p] = _sum(np.stack(said, 1), judges, least_agreement) if said else 0
         clear = both & (length >= least) & both[:, [p]] & (length[:, [p]] >= least)
         same = (across * across[:, [p]]).sum(2) / np.maximum(length * length[:, [p]], 1e-9)
-        together[:, p] = _odds(np.where(clear, same, np.nan))
+        together[:, p] = _odds(np.where(clear, same, np.nan), judges, least_agreement)
         together[:, p, p] = 0
     count = np.maximum((together != 0).sum(2), 1)
     return Evidence(pairs, together / np.sqrt(np.sqrt(count[:, :, None] * count[:, None])), alone)
@@ -133,20 +153,23 @@ def _side(
     return np.where(known & (lengths[1] >= least), sine, np.nan)
 
 
-def _odds(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, R) signed log-odds: a rule a column, positive for those who keep it, 0 where it is none or says nothing."""
+def _odds(values: NDArray[np.float64], judges: NDArray[np.bool_], least_agreement: float) -> NDArray[np.float64]:
+    """(N, R) signed log-odds: a rule a column, positive for those who keep it, 0 where it is none or says nothing.
+
+    ``judges``: (N,) people of whom the rules are made.
+    """
     clear = np.abs(np.nan_to_num(values)) > CLEAR
-    count, positive = clear.sum(0), ((values > 0) & clear).sum(0)
+    count, positive = clear[judges].sum(0), ((values > 0) & clear)[judges].sum(0)
     usual = np.where(2 * positive > count, 1, -1)
     agreement = (np.maximum(positive, count - positive) + 1) / (count + 2)
     weight = np.where(
-        (count >= LEAST_PEOPLE) & (agreement >= LEAST_AGREEMENT), np.log(agreement / (1 - agreement)), 0.0
+        (count >= LEAST_PEOPLE) & (agreement >= least_agreement), np.log(agreement / (1 - agreement)), 0.0
     )
     return np.where(clear, np.sign(values) * usual * weight, 0.0)
 
 
-def _sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    odds = _odds(values)
+def _sum(values: NDArray[np.float64], judges: NDArray[np.bool_], least_agreement: float) -> NDArray[np.float64]:
+    odds = _odds(values, judges, least_agreement)
     return np.asarray(odds.sum(1) / np.sqrt(np.maximum((odds != 0).sum(1), 1)))
 
 
