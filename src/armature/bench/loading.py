@@ -171,7 +171,7 @@ def _ultralytics(source: PictureSource) -> Way:
     given = {"path": str(folder), "names": {0: "person"}, "nc": 1, "kpt_shape": [17, 3], "channels": 3}
     given |= {"flip_idx": list(source.skeleton.flip)}
     arguments = get_cfg(overrides={"task": "pose", "imgsz": _FIELD[0]})
-    data = YOLODataset(
+    data = dataset(
         img_path=str(folder / "images"), imgsz=_FIELD[0], augment=True, hyp=arguments, data=given, task="pose"
     )
 

@@ -23,6 +23,7 @@ from armature.data.loader import Loader, count_workers, make_loader
 from armature.data.mosaic import Mosaic
 from armature.data.source import Checkable, Problem, Source
 from armature.data.split import Split, Subset, digest, divide, fold_of
+from armature.data.tars import shards_of
 from armature.errors import ConfigError, DataError
 from armature.structures import Record, Skeleton
 
@@ -199,7 +200,8 @@ class KeypointData(LightningDataModule):
             source, self.canvas, self.geometry, self.seed, self.fill, self.mosaic, self.augment, self.reduced
         )
         rank, world, local = self._processes()
-        order = Order(len(source), True, self.seed, self.samples_per_epoch, rank, world)
+        shards = shards_of([record.file for record in source.records])
+        order = Order(len(source), True, self.seed, self.samples_per_epoch, rank, world, shards)
         order.set_epoch(self.trainer.current_epoch if self.trainer is not None else 0)
         workers = count_workers(self.workers, local)
         return make_loader(dataset, order, self.batch_size, workers, len(order) >= self.batch_size, self.pin_memory)

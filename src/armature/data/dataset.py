@@ -36,6 +36,7 @@ from armature.data.mosaic import Mosaic
 from armature.data.opened import opened
 from armature.data.sample import Part, Sample
 from armature.data.source import Picture, Source
+from armature.data.tars import mixed
 from armature.structures import Batch, Instances, Record, Skeleton
 
 #: What a sampler yields and a data set takes: the pass over the data, and the index within it.
@@ -198,13 +199,21 @@ class Order(DistributedSampler):
 
     Args:
         size: number of samples in the data. length: samples an epoch over all ranks; None is ``size``.
+        shards: of each sample, its tar; a permutation then goes through few tars at a time (``tars.mixed``).
     """
 
     def __init__(
-        self, size: int, shuffle: bool, seed: int = 0, length: int | None = None, rank: int = 0, world: int = 1
+        self,
+        size: int,
+        shuffle: bool,
+        seed: int = 0,
+        length: int | None = None,
+        rank: int = 0,
+        world: int = 1,
+        shards: NDArray[np.int64] | None = None,
     ) -> None:
         self.size, self.shuffle, self.seed, self.length = size, shuffle, seed, length or size
-        self.rank, self.num_replicas, self.epoch = rank, world, 0
+        self.rank, self.num_replicas, self.epoch, self.shards = rank, world, 0, shards
         #: Samples of this rank that the coming epoch leaves out, because an interrupted run has seen them.
         self.skip = 0
 
@@ -227,5 +236,6 @@ class Order(DistributedSampler):
         rows: list[Draw] = []
         for number in range(first, last + 1):
             rng = np.random.default_rng((self.seed, number, 2**32 - 1))  # an index no sample has: a stream of its own
-            rows += [(number, i) for i in rng.permutation(self.size).tolist()]
+            order = rng.permutation(self.size) if self.shards is None else mixed(self.shards, rng)
+            rows += [(number, i) for i in order.tolist()]
         return rows[start - first * self.size :][: self.length]

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from armature.data import tars
 from armature.data.opened import Opened, Pixels
 from armature.data.source import Picture, Problem
 from armature.errors import DataError
@@ -51,9 +52,15 @@ def read_picture(path: str | Path) -> Picture:
 
 def _bytes(path: str | Path) -> NDArray[np.uint8]:
     try:
-        return np.fromfile(path, np.uint8)
+        inside = tars.split_path(path)
+        return np.fromfile(path, np.uint8) if inside is None else tars.read_member(*inside)
     except OSError as error:
         raise DataError(f"{path}: {_why(error)}") from error
+
+
+def _file(path: str | Path) -> BinaryIO:
+    inside = tars.split_path(path)
+    return open(path, "rb") if inside is None else io.BytesIO(tars.read_member(*inside).tobytes())
 
 
 def decode_picture(data: NDArray[np.uint8], name: str | Path, reduction: int = 1) -> Picture:
@@ -104,7 +111,7 @@ def picture_size(path: str | Path) -> tuple[int, int]:
         DataError: missing or no picture; names the file.
     """
     try:
-        with Image.open(path) as image:
+        with _file(path) as file, Image.open(file) as image:
             return image.height, image.width
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: {_why(error)}") from error
@@ -116,7 +123,7 @@ def fault(path: str | Path, size: tuple[int, int]) -> str | None:
     Reads the header and the end of JPEG and PNG files; decodes others, and JPEGs without an end marker.
     """
     try:
-        with open(path, "rb") as file, Image.open(file) as image:
+        with _file(path) as file, Image.open(file) as image:
             found, kind, orientation = (image.height, image.width), image.format, 1
             if found != tuple(size):
                 orientation = image.getexif().get(_ORIENTATION, 1)
@@ -124,6 +131,8 @@ def fault(path: str | Path, size: tuple[int, int]) -> str | None:
                 file.seek(0)
                 with Image.open(file) as again:
                     again.load()
+    except DataError as error:
+        return str(error).split(": ", 1)[1]
     except (OSError, SyntaxError, ValueError) as error:
         return _why(error)
     if found == tuple(size):
@@ -132,10 +141,17 @@ def fault(path: str | Path, size: tuple[int, int]) -> str | None:
     return f"the picture is {found[1]} x {found[0]}, the annotations say {size[1]} x {size[0]} (width x height){turned}"
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and time of change of a file, or of the tar that it is in."""
+    inside = tars.split_path(path)
+    found = os.stat(path if inside is None else inside[0])
+    return found.st_size, found.st_mtime_ns
+
+
 def _ends(file: BinaryIO) -> tuple[bytes, bytes]:
     file.seek(0)
     head = file.read(4)
-    file.seek(-min(12, os.fstat(file.fileno()).st_size), os.SEEK_END)
+    file.seek(-min(12, file.seek(0, os.SEEK_END)), os.SEEK_END)
     return head, file.read()
 
 
@@ -202,8 +218,7 @@ class PictureSource:
         raise DataError(f"{path}: {fault(path, record.size)}")
 
     def _stamp(self, index: int) -> tuple[int, int]:
-        found = os.stat(self.path(index))
-        return found.st_size, found.st_mtime_ns
+        return _stamp(self.path(index))
 
     def regions(self, index: int) -> tuple[tuple[NDArray[np.float64], ...], ...]:
         """Polygons of the crowds of a record, made when a picture is read; () for none."""
@@ -254,12 +269,11 @@ class PictureSource:
         record = self.records[index]
         try:
             path = self.path(index)
-            stat = os.stat(path)
+            stamp = [*_stamp(path), *record.size]
         except OSError as error:
             return _why(error), None
         except DataError as error:
             return str(error).split(": ", 1)[1], None
-        stamp = [stat.st_size, stat.st_mtime_ns, *record.size]
         if known.get(record.file) == stamp:
             return None, stamp
         why = fault(path, record.size)

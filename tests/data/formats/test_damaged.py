@@ -45,7 +45,8 @@ def written(plain: Callable, tmp_path_factory: pytest.TempPathFactory) -> Callab
 
 def files_of(folder: Path) -> list[Path]:
     """The files with labels: not pictures, and of DeepLabCut's two the one that is read."""
-    return [f for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix not in (".png", ".jpg", ".h5")]
+    others = (".png", ".jpg", ".h5", ".tar", ".index")
+    return [f for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix not in others]
 
 
 def damaged(content: bytes, suffix: str) -> Iterator[bytes]:

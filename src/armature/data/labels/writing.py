@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 
+from armature.data import tars
 from armature.data.labels.form import LabelledImage, Labels
 from armature.errors import ConfigError, DataError, UserError
 
@@ -81,6 +82,10 @@ def _bring(labels: Labels, image: LabelledImage, target: Path, mode: str) -> boo
     source = labels.root / image.file
     if not os.path.realpath(source).startswith(os.path.realpath(labels.root) + os.sep):
         raise DataError(f"{source}: leads to a place outside {labels.root}")
+    inside = tars.split_path(source)
+    if inside is not None:
+        target.write_bytes(tars.read_member(*inside).tobytes())
+        return True
     if not source.is_file():
         return False
     if mode == "link":
