@@ -185,6 +185,18 @@ def test_the_table(runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     assert capsys.readouterr().out.splitlines()[-1].endswith("SLURM does not remember the job; it is over")
 
 
+def test_a_narrow_terminal_gives_the_last_column_lines_of_its_own(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm_says(monkeypatch, j8="RUNNING (n1)")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for columns, lines in ((80, 4), (120, 2)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert cli.main(["jobs", f"runs={runs}", "all=false"]) == 0
+        shown = capsys.readouterr().out.splitlines()
+        assert len(shown) == lines and max(map(len, shown)) <= columns and shown[-1].endswith("  epoch 3")
+
+
 def test_no_table_says_why(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ armature jobs
 armature jobs runs=/scratch/me/runs name=default last=5
 armature jobs all=false
 """
+#: Where a terminal leaves less than this for the last column, each row takes two lines, the first of so many columns.
+_LEAST, _FIRST = 40, 4
 _HEAD = ("job", "slurm", "run says", "run", "differs in", "result, or last line of the log")
 
 
@@ -54,14 +56,18 @@ def _nothing(runs: Path, name: str | None, found: Listing) -> Iterator[str]:
 
 
 def _show(rows: Sequence[tuple[str, ...]]) -> None:
-    """Plain columns, for grep and awk; only a terminal has a width at which lines are cut."""
+    """Plain columns, for grep and awk; only a terminal has a width at which lines are cut, or begun anew."""
     table = [_HEAD, *rows]
     kept = [column for column in range(len(_HEAD)) if any(row[column] for row in rows)]
-    widths = {column: max(len(row[column]) for row in table) for column in kept[:-1]}
+    widths = {column: max(len(row[column]) for row in table) for column in kept}
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    narrow = room is not None and sum(widths[column] + 2 for column in kept[:-1]) + _LEAST > room
+    parts = [[c for c in kept if c < _FIRST], [c for c in kept if c >= _FIRST]] if narrow else [kept]
     for row in table:
-        line = "  ".join([*(row[column].ljust(width) for column, width in widths.items()), row[kept[-1]]])
-        print(line.rstrip()[:room])
+        for number, part in enumerate(parts):
+            line = "    " * number + "  ".join(row[column].ljust(widths[column]) for column in part)
+            if line.strip():
+                print(line.rstrip()[:room])
 
 
 def _notes(found: Listing) -> Iterator[str]:
