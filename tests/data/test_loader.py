@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 import pytest
 import torch
 
+from armature.data.datamodule import KeypointData
 from armature.data.dataset import KeypointDataset, Order
 from armature.data.geometry import RandomAffine
 from armature.data.loader import Loader, count_workers, make_loader, start_worker
@@ -111,3 +112,11 @@ def test_only_its_trainer_ends_a_loader_process() -> None:
     worker.terminate()
     worker.join(10)
     assert worker.exitcode == 0
+
+
+def test_batches_are_pinned_and_workers_stay_where_that_is_asked_for(dots: Callable) -> None:
+    module = KeypointData(train=dots(4), val=dots(4), canvas=(32, 32), workers=1, batch_size=2, pin_memory=True)
+    for loader in (module.train_dataloader(), module.val_dataloader()):
+        assert loader.pin_memory and loader.persistent_workers and loader.num_workers == 1
+    alone = KeypointData(train=dots(4), canvas=(32, 32), workers=0, batch_size=2).train_dataloader()
+    assert not alone.persistent_workers and alone.pin_memory == torch.cuda.is_available()
