@@ -193,4 +193,5 @@ def test_a_grid_is_an_array_and_jobs_lists_it(site: Site, cluster: Cluster) -> N
         run.wait_until_it_ends()
         assert run.provenance["seeds"] == {"seed": seed} and run.provenance["segments"][-1]["slurm"]["job"] == run.job
     table = site.armature("jobs", "name=grid")
-    assert table.count("COMPLETED") == table.count("finished") == 2 and "report.html" in table
+    assert table.count("COMPLETED") == table.count("finished") == 2
+    assert [line.split()[4:6] for line in table.splitlines()[1:]] == [["seed=1", "AP"], ["seed=2", "AP"]]
