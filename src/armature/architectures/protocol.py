@@ -37,8 +37,8 @@ class Codec(Protocol):
     people come about: ``box_source``, ``score_rule``, ``nms``. ``tolerance`` is how exactly a lone person's joints come
     back from ``decode(ideal(encode))``, in canvas px, for nine joints in ten.
 
-    Optional: ``drawable(outputs, targets, (H, W)) -> dict[str, Drawable]`` says where on the canvas its targets lie (see
-    ``ops.drawable``); without it they are drawn by their shape, maps and fields alone.
+    Optional: ``drawable(outputs, targets, (H, W)) -> dict[str, Drawable]`` says where on the canvas its targets lie
+    (``ops.drawable``); without it they are drawn by their shape, maps and fields alone.
     """
 
     @property
