@@ -154,7 +154,7 @@ def test_workers_of_sweeps_are_listed(
     jobs = tmp_path / "sweeps" / "lr" / "20260101-000000-a" / "jobs"
     jobs.mkdir(parents=True)
     (jobs / "10.json").write_text(json.dumps({"jobs": ["10_0", "10_1"], "submitted": "2026-01-01T09:00:00"}))
-    (jobs / "slurm-0.log").write_text("trial 0: begins\n")
+    (jobs / "slurm-10_0.log").write_text("trial 0: begins\n")
     slurm_says(monkeypatch, j10_0="RUNNING (n1)", j10_1="FAILED (n2, 0:53)")
     first, second = listing.listed(tmp_path / "runs", tmp_path / "sweeps").entries
     assert (first.job, first.status, first.line) == ("10_0", "worker of a sweep", "trial 0: begins")

@@ -54,8 +54,8 @@ def on_the_cluster(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def log(folder: Path, number: int = 0) -> str:
-    file = folder / f"slurm-{number}.log"
-    return file.read_text() if file.exists() else ""
+    files = [*folder.glob(f"slurm-*_{number}.log")]
+    return files[0].read_text() if files else ""
 
 
 def submit(cluster: Cluster, program: Path, folder: Path, count: int = 1, **settings: object) -> list[str]:

@@ -193,7 +193,7 @@ class _Worker:
 
     def entry(self, answer: Answer, differs: str) -> Entry:
         state = answer.states.get(self.job, "")
-        log = self.path / "jobs" / f"slurm-{self.job.rpartition('_')[2]}.log"
+        log = self.path / "jobs" / f"slurm-{self.job}.log"
         gone = states.word(state) not in ("", "COMPLETED") and not states.is_alive(state)
         silent = f"no log: can the node see {log.parent.absolute()}?" if gone and not log.is_file() else ""
         return Entry(self.path, self.job, state, WORKER, line=silent or last_line(log))

@@ -118,7 +118,7 @@ def submit(
         raise ConfigError("jobs need a launcher of a cluster: launcher=slurm")
     words = tuple(command[3:] if tuple(command[1:3]) == ("-m", "armature") else command)
     place = Path(folder).absolute() if folder else _array_folder(Path("runs"))
-    text = script.text(settings, [Work(words)] * count, name, f"{place}/slurm-%a.log", array=True)
+    text = script.text(settings, [Work(words)] * count, name, f"{place}/slurm-%A_%a.log", array=True)
     if dry_run:
         print(text, end="")
         return []
