@@ -53,6 +53,7 @@ DENIED = (
     "armature.data.formats",
     "armature.data.labels",
     "armature.data.recognising",
+    "armature.data.tars",
     "armature.evaluation.coco_json",
     "armature.launching",
     "armature.showing",
