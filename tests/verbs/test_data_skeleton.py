@@ -143,3 +143,16 @@ def test_every_skeleton_survives_being_written() -> None:
             skeleton.keypoints, skeleton.edges, skeleton.flip, skeleton.groups)  # fmt: skip
         assert again.sigmas == skeleton.sigmas
         assert max(map(len, text.splitlines())) <= 120
+
+
+def test_a_folder_of_another_format_says_as_much_as_coco(folder: Path) -> None:
+    names = ["snout", "leftear", "rightear", "tail"]
+    Path("coco").mkdir()
+    Path("coco/a.json").write_text(json.dumps(mice(names)))
+    assert call("from=coco/a.json", "output=a.yaml") == 0
+    assert cli.main(["data", "convert", "from=coco", "to=boxes", "to_format=label_studio", "pictures=none"]) == 0
+    assert call("from=boxes", "output=b.yaml") == 0
+    a, b = load("a.yaml"), load("b.yaml")
+    assert (a.keypoints, a.flip) == (b.keypoints, b.flip) and set(map(frozenset, a.edges)) == set(
+        map(frozenset, b.edges)
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
 from armature import config_folders, skeleton_draft, skeleton_guess, skeleton_mapping, skeletons
 from armature.building import build
+from armature.data import recognising
 from armature.errors import ConfigError, DataError
 from armature.evaluation.results import Truth
 from armature.reports import skeleton_picture
@@ -17,7 +19,7 @@ from armature.structures import Skeleton
 SUMMARY = "draw a skeleton, write one from labelled people, or join several"
 EXAMPLES = """
 armature data skeleton skeleton=mpii output=mpii.png
-armature data skeleton from=annotations.json output=mouse.yaml picture=mouse.png
+armature data skeleton from=my_labels output=mouse.yaml picture=mouse.png
 armature data skeleton file=mouse.yaml output=mouse.svg
 armature data skeleton join=[coco_person,lsp] output=mine/skeleton/coco_lsp.yaml
 """
@@ -56,7 +58,7 @@ def _check_output(output: Path, writes: bool, overwrite: bool) -> None:
 def _guessed(config: DictConfig) -> int:
     """A draft from the names, the rigid distances and the symmetry of labelled people."""
     source, output = str(config["from"]), Path(config.output)
-    truth = Truth.from_coco(source, config.category)
+    truth = _truth(source, config.category)
     if repeated := sorted({n for n in truth.names if truth.names.count(n) > 1}):
         raise DataError(f"{source}: categories[].keypoints repeats {repeated}; a skeleton's names differ")
     people = ~truth.crowd & (truth.visibility > 0).any(1)
@@ -92,6 +94,21 @@ def _head(where: str, doubts: tuple[str, ...]) -> list[str]:
         "There are no sigmas: armature data sigmas estimates some from people annotated twice.",
         *(f"To confirm: {doubt}." for doubt in doubts),
     ]
+
+
+def _truth(source: str, category: str | int | None) -> Truth:
+    """Labelled people of COCO annotations, or of a folder or file in any other format that is known."""
+    if not Path(source).exists():
+        raise DataError(f"{source}: cannot be read: no such file or folder")
+    name, reason = recognising.recognise(source)
+    if name == "coco" and Path(source).is_file():
+        return Truth.from_coco(source, category)
+    print(f"{source}: {reason}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "coco"
+        recognising.write(recognising.read(source, name, {}), "coco", written, "none", False)
+        # Of several parts the largest says enough of names and lengths.
+        return Truth.from_coco(max(written.rglob("*.json"), key=lambda file: file.stat().st_size), category)
 
 
 def _joined(config: DictConfig) -> int:

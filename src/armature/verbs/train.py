@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ armature train launcher=slurm launcher.time=12:00:00 trainer=gpu --dry-run
 """
 #: May run as one of several processes, of which ``run`` is the first and ``follow`` any other.
 DISTRIBUTED = True
+#: Steps below which a network from scratch finds nothing, and from which on it finds one animal on a still ground.
+_FEW, _ENOUGH = 300, 500
 #: May become a job of a cluster: launcher=slurm.
 LAUNCHED = True
 
@@ -112,6 +115,7 @@ def _train(
         for logger in watched.loggers:
             logger.log_hyperparams(OmegaConf.to_container(config))  # type: ignore[arg-type]
         _announce(folder, module, data, trainer, start.folder is not None)
+        _doubt(config, data, trainer)
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
         _conclude(config, folder, module, data, trainer, watched, place, port)
         status = "finished"
@@ -190,6 +194,18 @@ def _announce(folder: RunFolder, module: PoseModule, data: KeypointData, trainer
         f"and {counts['val']:,} to judge by, canvas {width}x{height}, {data.skeleton.count} keypoints{many}",
         flush=True,
     )
+
+
+def _doubt(config: DictConfig, data: KeypointData, trainer: pl.Trainer) -> None:
+    """Says where a training from scratch is too short to find anything, which its result would not say."""
+    if config.get("init") or config.get("resume") or trainer.limit_train_batches != 1.0 or not trainer.max_epochs:
+        return
+    images = data.samples_per_epoch or data.split_description()["train"]
+    each = max(1, images // (data.batch_size * trainer.world_size))
+    if 0 < (steps := each * trainer.max_epochs) < _FEW:
+        many = math.ceil(_ENOUGH / each)
+        print(f"note: {steps} steps in all; from scratch that finds little or nothing. trainer.max_epochs={many} makes")
+        print(f"      {each * many:,}, and init=RUN starts from weights that know something", flush=True)
 
 
 def _begin(
