@@ -35,6 +35,7 @@ WHILE_READING = {
     "invalid_annotation": "annotations that make no sense",
     "invalid_category": "categories that make no sense",
     "orphan_annotation": "annotations of no picture",
+    "labels_without_picture": "label files of no picture",
     "repeated_id": "ids given twice",
     "picture_listed_twice": "pictures listed twice",
 }

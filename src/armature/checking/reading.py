@@ -24,6 +24,7 @@ from armature.data.folder import folder_data, splits
 from armature.data.formats import coco as coco_format
 from armature.data.joined import Joined
 from armature.data.labels import files
+from armature.data.labels.checking import tolerant
 from armature.data.labels.form import Category, Labels
 from armature.errors import ConfigError, DataError, UserError
 from armature.structures import Record, Skeleton
@@ -49,7 +50,7 @@ def read(data: Node, skeleton: Node | None, title: str = "data") -> Subject:
     if not subject.pictures and not subject.found:
         raise ConfigError(f"{title}: has no pictures in files that could be checked; is it generated?")
     subject.groups = _joined_groups(subject.groups)
-    if data.get("split") or data.get("fold") is not None:
+    if subject.groups and (data.get("split") or data.get("fold") is not None):
         _divide(subject, data)
     return subject
 
@@ -90,7 +91,7 @@ def _project(subject: Subject, node: Node, split: str, wanted: Skeleton | None) 
     """A DeepLabCut project, by its own names of points: the config's skeleton need not be its."""
     _there(Path(node["root"]))
     try:
-        _labels(subject, recognising.read(node["root"], "deeplabcut"), wanted)
+        _tolerantly(subject, Path(node["root"]), "deeplabcut", None, wanted)
     except UserError as error:
         _refused(subject, str(error), split)
     _look_for_others(subject, Path(node["root"]), {p.file for p in subject.pictures})
@@ -144,12 +145,28 @@ def _folder(subject: Subject, node: Node, wanted: Skeleton | None) -> None:
         if tolerant:
             _coco_folder(subject, path, root, wanted)
         else:
-            _labels(subject, recognising.read(path, name, node.get("options")), wanted)
+            _tolerantly(subject, path, name, node.get("options"), wanted)
     except UserError as error:
         _refused(subject, str(error), "")
     if not node.get("own_splits", True):
         subject.pictures = [replace(p, split="") for p in subject.pictures]
     _look_for_others(subject, root, {p.file for p in subject.pictures})
+
+
+def _tolerantly(subject: Subject, path: Path, name: str, options: Node | None, wanted: Skeleton | None) -> None:
+    """What a reader gives; a finding for each record that it skipped, and for each file of labels of no picture."""
+    without_picture = getattr(recognising.get(name), "without_picture", None)
+    for label in without_picture(path) if without_picture is not None else ():
+        what, fix = f"labels without a picture: {label}", "bring the picture back, correct the name, or remove the file"
+        subject.found.append(Finding(ERROR, "labels_without_picture", what, fix))
+    with tolerant() as skipped:
+        try:
+            labels = recognising.read(path, name, options)
+        finally:
+            for problem in dict.fromkeys(skipped):
+                if not problem.split(": ")[0].lower().endswith(files.PICTURES):  # a check of its own looks at pictures
+                    subject.found.append(Finding(ERROR, "invalid_annotation", problem, "mend it; it was left out here"))
+    _labels(subject, labels, wanted)
 
 
 def _coco_folder(subject: Subject, path: Path, root: Path, wanted: Skeleton | None) -> None:

@@ -135,6 +135,11 @@ class Subject:
         where = self.pictures[picture]
         return Finding(severity, kind, what, fix, where.file, split=where.split, place=Place(picture, other=other))
 
+    def half_read(self, split: str) -> bool:
+        """Whether labels of a split could not be read, or not all of them, so that what is not there says nothing."""
+        kinds = ("unreadable_labels", "invalid_annotation")
+        return any(f.kind in kinds and f.split in ("", split) for f in self.found)
+
     def sizes(self) -> NDArray[np.float64]:
         """(P, 2) (H, W) of every picture: as labelled, as it is where the labels do not say, NaN where nobody knows."""
         known = [picture.size for picture in self.pictures]

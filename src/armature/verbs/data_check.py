@@ -39,7 +39,9 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
     outcome = running.run(subject)
     counts = reading.counts(subject)
     seconds = f"{time.monotonic() - started:.1f} s"
-    said = f"{subject.title}: {counts['pictures']:,} pictures, {counts['people']:,} people with labelled points"
+    unread = not counts["people"] and any(subject.half_read(p.split) for p in subject.pictures)
+    people = "labels that could not be read" if unread else f"{counts['people']:,} people with labelled points"
+    said = f"{subject.title}: {counts['pictures']:,} pictures, {people}"
     table.show(outcome.findings, f"{said} (looked at in {seconds}, {outcome.fresh:,} pictures for the first time)")
     if config.output:
         folder = Path(config.output)

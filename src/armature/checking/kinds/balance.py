@@ -20,7 +20,11 @@ def of_splits(subject: Subject) -> Iterator[Finding]:
     """Splits without people, with few, or labelled unlike each other."""
     parts = {name: own for name, own in subject.splits().items() if name}
     people = {name: _people(subject, own) for name, own in parts.items()}
+    if not any(people.values()) and any(subject.half_read(name) for name in parts):
+        return
     for name, count in people.items():
+        if not count and subject.half_read(name):
+            continue
         if not count:
             yield Finding(WARNING, "split_balance", f"'{name}' has no labelled people", "divide anew", split=name)
         elif name != "train" and count < FEW_JUDGED:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlparse
 import numpy as np
 
 from armature.data.labels import files, writing
-from armature.data.labels.checking import listed, mapped, number, point, record, size, text
+from armature.data.labels.checking import listed, mapped, number, point, size, skippable, text
 from armature.data.labels.form import Category, LabelledImage, Labels, Person, placeholders
 from armature.data.labels.grouping import Mark, Outline, Somebody, gather, named_categories, nameless, person
 from armature.errors import DataError
@@ -52,13 +52,19 @@ def read(path: Path) -> Labels:
         raise DataError(f"{path}: expected {LOOKS_FOR}; there is none")
     index = files.PictureIndex(path if path.is_dir() else file.parent)
     tasks = listed(files.read_json(file), "tasks")
-    images, gathered, several = [], [], 0
+    images: list[LabelledImage] = []
+    gathered: list[list[Somebody]] = []
+    several = 0
     for place, task in enumerate(tasks):
-        with record(file, f"task {task.get('id', place) if isinstance(task, dict) else place}"):
+        name = f"task {task.get('id', place) if isinstance(task, dict) else place}"
+        regions: list[Mapping[str, Any]] = []
+        with skippable(file, name):
             regions, more = _regions(mapped(task, "task"))
             several += more
-            images.append(_image(task, regions, index))
-            gathered.append(_people(regions, images[-1].size))
+        with skippable(file, name):
+            images.append(_image(mapped(task, "task"), regions, index))
+            gathered.append([])
+            gathered[-1] = _people(regions, images[-1].size)
     if several:
         warnings.warn(f"{file}: {several} tasks were labelled more than once; one round of each is used", stacklevel=4)
     categories = named_categories(gathered, _order(file.parent / "config.xml"))

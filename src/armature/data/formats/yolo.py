@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from armature.data.labels import files, writing
-from armature.data.labels.checking import flag, listed, mapped, number, record, text, whole
+from armature.data.labels.checking import flag, listed, mapped, number, record, skippable, text, whole
 from armature.data.labels.form import Category, LabelledImage, Labels, Person, placeholders
 from armature.data.labels.records import box_around
 from armature.data.pictures import picture_size
@@ -29,6 +29,8 @@ HOLDS = {"hidden", "unlabelled", "boxes", "bare", "several", "empty", "splits", 
 #: Further than this many picture sizes from the picture, numbers are no shares of its size.
 FARTHEST = 10.0
 _SPLITS = ("train", "val", "test")
+#: Other text that tools put among label files.
+_OTHERS = {"classes.txt", "obj.names.txt", "notes.txt", "readme.txt"}
 
 
 def detect(path: Path) -> str | None:
@@ -59,7 +61,43 @@ def read(path: Path) -> Labels:
         with record(file, split):
             pictures = [p for entry in _entries(content.get(split)) for p in _pictures(file, content, entry)]
         images += [_image(file.parent, p, split, categories, count, dims) for p in dict.fromkeys(pictures)]
+    if images and not any((file.parent / _label_file(i.file)).is_file() for i in images):
+        folders = ", ".join(dict.fromkeys(f"{Path(_label_file(i.file)).parent.as_posix()}/" for i in images))
+        raise DataError(f"{file.parent}: no label file found for {len(images):,} pictures; looked in {folders}")
     return Labels(file.parent, categories, tuple(images))
+
+
+def without_picture(path: Path) -> list[str]:
+    """Label files, relative to the yaml's folder, whose picture is not there."""
+    file = _yaml(path)
+    content = files.read_yaml(file) if file is not None else None
+    if file is None or not isinstance(content, dict):
+        return []
+    folders: dict[Path, None] = {}
+    for split in _SPLITS:
+        with record(file, split):
+            for entry in _entries(content.get(split)):
+                place = _place(file, content, entry)
+                pictures = _pictures(file, content, entry)
+                inner = [p for p in place.rglob("*") if p.is_dir()] if place.is_dir() else []
+                folders |= dict.fromkeys([*([place] if place.is_dir() else []), *inner, *(p.parent for p in pictures)])
+    found: list[str] = []
+    for folder in folders:
+        own = file.parent / Path(_label_file(f"{_inside(file.parent, folder)}/x")).parent
+        if own.is_dir():
+            known = {p.stem for p in folder.iterdir() if p.suffix.lower() in files.PICTURES}
+            lost = [p for p in own.glob("*.txt") if p.stem not in known and _is_label(p)]
+            found += [files.below(p, file.parent) for p in sorted(lost)]
+    return list(dict.fromkeys(found))
+
+
+def _is_label(file: Path) -> bool:
+    first = files.glance(file).split()[:1]
+    return file.name.lower() not in _OTHERS and (not first or first[0].replace(".", "", 1).isdigit())
+
+
+def _inside(root: Path, path: Path) -> str:
+    return path.resolve().relative_to(root.resolve()).as_posix()
 
 
 def _categories(content: Any, count: int) -> tuple[Category, ...]:
@@ -90,17 +128,7 @@ def _entries(value: Any) -> list[str]:
 
 def _pictures(file: Path, content: Any, entry: str) -> Iterable[Path]:
     """The pictures of a folder, or of a list in a text file; nothing outside the yaml's folder is taken."""
-    root = file.parent
-    tails = [entry.replace("\\", "/")]
-    # Roboflow writes ../train/images for the folder beside the yaml.
-    tails.append(tails[0].lstrip("./") if tails[0].startswith("..") else tails[0])
-    base = str(content.get("path") or "")
-    starts = [root / base, root, root / Path(base).name]
-    places = [s / t for s in starts for t in tails]
-    inside = [p for p in places if p.exists() and p.resolve().is_relative_to(root.resolve())]
-    if not inside:
-        raise DataError(f"{entry!r} is no folder or list of pictures below {root}")
-    place = inside[0]
+    root, place = file.parent, _place(file, content, entry)
     if place.is_dir():
         return files.find_all(place, *files.PICTURES)
     found = []
@@ -113,24 +141,48 @@ def _pictures(file: Path, content: Any, entry: str) -> Iterable[Path]:
     return found
 
 
+def _place(file: Path, content: Any, entry: str) -> Path:
+    """The folder or text file that an entry of the yaml means."""
+    root = file.parent
+    tails = [entry.replace("\\", "/")]
+    # Roboflow writes ../train/images for the folder beside the yaml.
+    tails.append(tails[0].lstrip("./") if tails[0].startswith("..") else tails[0])
+    base = str(content.get("path") or "")
+    starts = [root / base, root, root / Path(base).name]
+    places = [s / t for s in starts for t in tails]
+    inside = [p for p in places if p.exists() and p.resolve().is_relative_to(root.resolve())]
+    if not inside:
+        raise DataError(f"{entry!r} is no folder or list of pictures below {root}")
+    return inside[0]
+
+
+def _label_file(picture: str) -> str:
+    """Where the labels of a picture lie: both relative to the yaml's folder, with slashes."""
+    parts = picture.split("/")
+    last = max((i for i, part in enumerate(parts[:-1]) if part == "images"), default=None)
+    if last is not None:
+        parts[last] = "labels"
+    return Path(*parts).with_suffix(".txt").as_posix()
+
+
 def _image(
     root: Path, picture: Path, split: str, categories: Sequence[Category], count: int, dims: int
 ) -> LabelledImage:
-    place = picture.resolve().relative_to(root.resolve())
-    parts = list(place.with_suffix(".txt").parts)
-    for i in range(len(parts) - 2, -1, -1):
-        if parts[i] == "images":
-            parts[i] = "labels"
-            break
-    file = root.joinpath(*parts)
-    size = picture_size(picture)
+    place = _inside(root, picture)
+    file = root / _label_file(place)
+    size = (0, 0)
+    with skippable(picture, "picture"):
+        size = picture_size(picture)
+    lines: list[str] = []
+    if file.is_file() and max(size):
+        with skippable(file, "text"):
+            lines = files.read_text(file).splitlines()
     people = []
-    if file.is_file():
-        for n, line in enumerate(files.read_text(file).splitlines(), 1):
-            if line.strip():
-                with record(file, f"line {n}"):
-                    people.append(_person(line.split(), size, categories, count, dims))
-    return LabelledImage(place.as_posix(), size, tuple(people), split)
+    for n, line in enumerate(lines, 1):
+        if line.strip():
+            with skippable(file, f"line {n}"):
+                people.append(_person(line.split(), size, categories, count, dims))
+    return LabelledImage(place, size, tuple(people), split)
 
 
 def _person(cells: list[str], size: tuple[int, int], categories: Sequence[Category], count: int, dims: int) -> Person:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,32 @@ from armature.errors import DataError
 
 #: No picture is larger, and no sum of squares of such numbers overflows.
 LARGEST = 1e9
+#: Where mistakes of single records are gathered instead of raised; None outside ``tolerant``.
+_GATHERED: ContextVar[list[str] | None] = ContextVar("gathered", default=None)
+
+
+@contextmanager
+def tolerant() -> Iterator[list[str]]:
+    """Gives the list of what is wrong with the records that readers skip meanwhile (those read in ``skippable``)."""
+    found: list[str] = []
+    token = _GATHERED.set(found)
+    try:
+        yield found
+    finally:
+        _GATHERED.reset(token)
+
+
+@contextmanager
+def skippable(file: str | Path, name: str) -> Iterator[None]:
+    """As ``record``, for what can be left out: inside ``tolerant`` the mistake is noted and the record skipped."""
+    found = _GATHERED.get()
+    try:
+        with record(file, name):
+            yield
+    except DataError as error:
+        if found is None:
+            raise
+        found.append(str(error))
 
 
 @contextmanager
