@@ -10,9 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
+from armature import skeletons
 from armature.checking import reading, running
-from armature.checking.findings import ERROR, Finding
-from armature.checking.subject import Subject
+from armature.checking.findings import ERROR, WARNING, Finding
+from armature.checking.kinds import labelling
+from armature.checking.kinds import skeletons as skeleton_checks
+from armature.checking.people import Rows
+from armature.checking.subject import Picture, Subject
 from armature.data import recognising
 from armature.errors import DataError
 
@@ -127,3 +131,56 @@ def test_bad_tasks_are_all_named_and_the_rest_is_checked(studio: Path) -> None:
     assert reading.counts(subject) == {"pictures": 4, "people": 2}
     assert [f.what.split("export.json: ")[1].split(":")[0] for f in subject.found] == ["task 2", "task 3"]
     assert subject.unlisted == {studio: []}
+
+
+def test_a_flip_that_is_nearly_cocos(tmp_path: Path) -> None:
+    pictures(tmp_path / "images/train", 1)
+    line = "0 .5 .5 .4 .4" + "".join(f" .{40 + i} .{40 + i} 2" for i in range(17)) + "\n"
+    (tmp_path / "labels/train").mkdir(parents=True)
+    (tmp_path / "labels/train/0.txt").write_text(line)
+    settings = "train: images/train\nkpt_shape: [17, 3]\nnames: [person]\nflip_idx: "
+    tail = "6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]\n"
+    (tmp_path / "data.yaml").write_text(settings + "[0, 1, 2, 3, 4, " + tail)
+    found = [f.what for f in running.run(read(tmp_path)).findings if f.severity == WARNING]
+    assert found == ["flip_idx is coco_person's except at points 1-4; if these are COCO's people, correct data.yaml"]
+    (tmp_path / "data.yaml").write_text(settings + "[0, 2, 1, 4, 3, " + tail)
+    assert [f for f in running.run(read(tmp_path)).findings if f.severity == WARNING] == []
+
+
+def mice(counts: dict[str, int], people: int = 116) -> Subject:
+    """People of whom each point is labelled so often: the last ones for a count, the first ones for a negative one."""
+    skeleton = skeletons.make("mouse", list(counts), [], [])
+    rows = Rows("mouse", skeleton)
+    for i in range(people):
+        on = np.array([i < n if n > 0 else i >= people + n for n in counts.values()])
+        rows.add(0, np.full((len(counts), 2), 5.0 + i), 2 * on.astype(np.int64))
+    subject = Subject("made", [Picture("0.png", Path("0.png"))])
+    subject.groups = [rows.group()]
+    return subject
+
+
+def test_a_slip_in_a_name() -> None:
+    made = mice({"snout": 116, "leftear": 115, "rightear": 116, "leftera": -1})
+    (found,) = labelling.misspelt(made)
+    assert (found.severity, found.keypoint) == (WARNING, "leftera")
+    assert found.what == "is labelled once, beside 'leftear' 115 times: a typo?"
+    assert list(labelling.rare(made)) == []
+    assert [f for f in skeleton_checks.flips(made) if "flip 0" in f.fix] == []
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"left_ear": 115, "right_ear": 115, "left_eye": -1, "right_eye": -1},  # close, and with a mirror name
+        {"left_ear": 116, "left_era": -1},  # both of one mouse
+        {"kp_1": 115, "kp_2": -1},
+        {"snout": 115, "tailbase": -1},
+    ],
+)
+def test_names_that_are_no_slips(counts: dict[str, int]) -> None:
+    assert list(labelling.misspelt(mice(counts))) == []
+
+
+def test_what_a_rare_point_is_compared_with() -> None:
+    (found,) = labelling.rare(mice({"snout": 116, "leftear": 116, "tailbase": -1}))
+    assert "0.9 % of the people" in found.what and found.what.endswith("of 100 %")

@@ -9,6 +9,7 @@ import numpy as np
 from armature.checking.check import Check
 from armature.checking.findings import NOTE, WARNING, Finding
 from armature.checking.subject import Group, Subject
+from armature.checking.typos import typos
 
 #: Fewer people say nothing about what is usual.
 LEAST_PEOPLE = 20
@@ -53,11 +54,25 @@ def rare(subject: Subject) -> Iterator[Finding]:
         if group.people.sum() < LEAST_PEOPLE:
             continue
         rates = group.on[group.people].mean(0)
+        slips = typos(group)
         for k in np.flatnonzero((rates > 0) & (rates <= RARE) & (rates < RATHER * np.median(rates))):
-            what = f"is labelled of {100 * rates[k]:.1f} % of the people, half of the points of more than "
-            what += f"{100 * np.median(rates):.0f} %"
+            if k in slips:
+                continue
+            what = f"is labelled of {100 * rates[k]:.1f} % of the people; the point in the middle of all, by how often "
+            what += f"it is labelled, of {100 * np.median(rates):.0f} %"
             name = group.skeleton.keypoints[k]
             yield Finding(NOTE, "rarely_labelled", what, "its scores rest on few people", keypoint=name)
+
+
+def misspelt(subject: Subject) -> Iterator[Finding]:
+    """Keypoints that are another one with a slip in its name."""
+    for group in subject.groups:
+        counts, names = group.on[group.people].sum(0), group.skeleton.keypoints
+        for k, meant in typos(group).items():
+            times = "once" if counts[k] == 1 else f"{counts[k]} times"
+            what = f"is labelled {times}, beside '{names[meant]}' {counts[meant]:,} times: a typo?"
+            fix = f"correct the name to '{names[meant]}', if so"
+            yield Finding(WARNING, "misspelt_keypoint", what, fix, keypoint=names[k])
 
 
 def visibility(subject: Subject) -> Iterator[Finding]:
@@ -136,6 +151,7 @@ def _overlapping(group: Group) -> int:
 CHECKS = (
     Check("never_labelled", "keypoints that nobody has", never),
     Check("rarely_labelled", "keypoints that few have", rare),
+    Check("misspelt_keypoint", "names of keypoints that look misspelt", misspelt),
     Check("single_visibility", "visibility that says nothing", visibility),
     Check("few_points", "people with few points", few),
     Check("tiny_person", "tiny people", tiny),

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from armature.checking import skeleton_choice
 from armature.checking.check import Check
 from armature.checking.findings import NOTE, WARNING, Finding
 from armature.checking.subject import Subject
+from armature.checking.typos import typos
 from armature.skeletons import mirrored_name
 from armature.structures import Skeleton
 
@@ -16,6 +18,8 @@ from armature.structures import Skeleton
 LEAST, MOST = 0.003, 0.2
 #: What left and right of one pair may differ by.
 PAIR = 1.5
+#: A pairing of points without names that differs from a known one at so large a share of them at most is nearly that.
+NEARLY = 0.34
 
 
 def flips(subject: Subject) -> Iterator[Finding]:
@@ -31,10 +35,33 @@ def flips(subject: Subject) -> Iterator[Finding]:
                 continue  # names that do not tell sides, paired by somebody who knows
             what = f"becomes '{own}' in a mirror; by its name it becomes '{mirror}'"
             yield Finding(WARNING, "flip_pairs", what, "correct flip_pairs of the skeleton", keypoint=name)
-        lonely = [n for n in names if mirrored_name(n) != n and mirrored_name(n) not in names]
+        slips = {g.skeleton.keypoints[k] for g in subject.groups if g.skeleton is skeleton for k in typos(g)}
+        lonely = [n for n in names if n not in slips and mirrored_name(n) != n and mirrored_name(n) not in names]
         if lonely and len(lonely) < len(names):
             what = f"{', '.join(lonely[:5])}: a side without the other"
             yield Finding(NOTE, "flip_pairs", what, "mirrored pictures call it by the same name: train with flip 0")
+
+
+def nearly_known(subject: Subject) -> Iterator[Finding]:
+    """Points without names whose mirror pairs are those of a known skeleton but for a few."""
+    for skeleton in _skeletons(subject):
+        if skeleton_choice.named(skeleton.keypoints) or skeleton.flip == tuple(range(skeleton.count)):
+            continue
+        known = [s for s in skeleton_choice.project() if s.count == skeleton.count]
+        others = {s.name: [i for i, f in enumerate(s.flip) if f != skeleton.flip[i]] for s in known}
+        name, points = min(others.items(), key=lambda item: len(item[1]), default=("", []))
+        if points and len(points) <= NEARLY * skeleton.count:
+            owner = "COCO's people" if name == "coco_person" else f"those of {name}"
+            what = f"flip_idx is {name}'s except at points {_ranges(points)}"
+            what += f"; if these are {owner}, correct data.yaml"
+            yield Finding(WARNING, "nearly_known", what, f"give it {name}'s flip_idx, or the points names (kpt_names)")
+
+
+def _ranges(points: list[int]) -> str:
+    """``1-4, 7``."""
+    starts = [p for p in points if p - 1 not in points]
+    ends = [p for p in points if p + 1 not in points]
+    return ", ".join(f"{a}-{b}" if b > a else str(a) for a, b in zip(starts, ends, strict=True))
 
 
 def sigmas(subject: Subject) -> Iterator[Finding]:
@@ -63,5 +90,6 @@ def _skeletons(subject: Subject) -> list[Skeleton]:
 
 CHECKS = (
     Check("flip_pairs", "mirror pairs against names", flips),
+    Check("nearly_known", "mirror pairs nearly of a known skeleton", nearly_known),
     Check("sigmas", "sigmas of OKS", sigmas),
 )
