@@ -99,6 +99,15 @@ def test_what_is_given_wins(tmp_path: Path) -> None:
     assert (list(config.data.canvas), config.monitor, config.flip_test) == ([64, 96], "val/AP", True)
 
 
+@pytest.mark.parametrize(("more", "said"), [([], "canvas 256x192"), (["data.canvas=[64,96]"], "canvas 96x64")])
+def test_the_canvas_that_is_said_is_the_one_that_is_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
+    composed(write(tmp_path / "mice", ["tailbase", "snout", "leftear", "rightear"]), *more)
+    out = capsys.readouterr().out
+    assert f"; {said}\n" in out and out.count("; canvas") == 1
+
+
 @pytest.mark.parametrize(
     ("size", "tall", "canvas"),
     [

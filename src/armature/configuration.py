@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from armature import config_folders
-from armature.errors import ConfigError, UserError
+from armature import config_folders, override_hints
+from armature.data.nearby import absent
+from armature.errors import ConfigError, DataError, UserError
 
 
 def compose(verb: str, overrides: Sequence[str] = (), config_dirs: Sequence[str | Path] = ()) -> DictConfig:
@@ -35,7 +35,7 @@ def compose(verb: str, overrides: Sequence[str] = (), config_dirs: Sequence[str 
     """
     folders = _checked(config_dirs)
     overrides = [_absent(override, folders) for override in overrides]
-    parsed = [_parse(override) for override in overrides]
+    parsed = [_parse(override, verb, folders) for override in overrides]
     _check_single(parsed)
     _check_options(parsed, folders)
     try:
@@ -43,6 +43,7 @@ def compose(verb: str, overrides: Sequence[str] = (), config_dirs: Sequence[str 
         missing = _missing(config)
         if missing:
             raise ConfigError(f"armature {verb} needs {' '.join(f'{key}=VALUE' for key in missing)}")
+        _check_canvas(config)
         plain = OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise _told(error) or ConfigError(_explain(error, verb, parsed, folders)) from error
@@ -118,12 +119,19 @@ def _compose(verb: str, overrides: Sequence[str], folders: Sequence[Path]) -> Di
         return hydra_compose(verb, [*search, *overrides])
 
 
-def _parse(text: str) -> Override:
+def _parse(text: str, verb: str = "", folders: Sequence[Path] = ()) -> Override:
     try:
         return OverridesParser.create().parse_override(text)
     except HydraException as error:
+        if verb and "=" not in text and (meant := _meant(text, verb, folders)):
+            raise ConfigError(meant) from error
         hint = "" if "=" in text else f"; overrides are written {text}=VALUE"
         raise ConfigError(f"override '{text}' cannot be read{hint}: {_first_line(error)}") from error
+
+
+def _meant(word: str, verb: str, folders: Sequence[Path]) -> str:
+    known = _known_keys(verb, [], folders)
+    return override_hints.bare_word(word, [*known, *config_folders.groups(folders)] if known else [])
 
 
 def _checked(config_dirs: Sequence[str | Path]) -> list[Path]:
@@ -163,11 +171,42 @@ def _check_options(parsed: Sequence[Override], folders: Sequence[Path]) -> None:
     for override in parsed:
         options, chosen = groups.get(override.key_or_group), override.value()
         for value in chosen if isinstance(chosen, list) else [chosen]:  # several at once: augment=[photometric,mixup]
-            if options is None or not isinstance(value, str) or value in options or "/" in value:
+            if options is None or not isinstance(value, str) or value in options or _is_below(value, override, groups):
                 continue
-            raise ConfigError(
-                f"no '{value}' in group {override.key_or_group}{_near(value, options)}; available: {', '.join(options)}"
-            )
+            if meant := override_hints.folder_as_option(override.key_or_group, value):
+                raise ConfigError(meant)
+            if "/" in value:
+                continue
+            near = override_hints.near(value, options)
+            raise ConfigError(f"no '{value}' in group {override.key_or_group}{near}; available: {', '.join(options)}")
+
+
+def _is_below(value: str, override: Override, groups: Mapping[str, Sequence[str]]) -> bool:
+    """Whether it is an option of a group within the group: ``skeleton=of/data``."""
+    inner, slash, name = value.rpartition("/")
+    return bool(slash) and name in groups.get(f"{override.key_or_group}/{inner}", ())
+
+
+def _check_canvas(config: DictConfig) -> None:
+    """Before anything is computed of it, and for every data config alike.
+
+    Raises:
+        ConfigError: ``data.canvas`` is not two numbers.
+    """
+    plain = OmegaConf.to_container(config, resolve=False)
+    data = plain.get("data") if isinstance(plain, dict) else None
+    canvas = data.get("canvas") if isinstance(data, dict) else None
+    if canvas is None or (isinstance(canvas, str) and "${" in canvas):
+        return
+    sides = canvas if isinstance(canvas, list) else []
+    if len(sides) != 2 or not all(_is_side(side) for side in sides):
+        example = f"[{canvas},{canvas}]" if _is_side(canvas) else "[256,192]"
+        raise ConfigError(f"data.canvas={canvas} must be [height, width] in pixels, such as 'data.canvas={example}'")
+
+
+def _is_side(value: Any) -> bool:
+    reference = isinstance(value, str) and "${" in value
+    return reference or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
 
 
 def _explain(error: Exception, verb: str, parsed: Sequence[Override], folders: Sequence[Path]) -> str:
@@ -180,8 +219,10 @@ def _explain(error: Exception, verb: str, parsed: Sequence[Override], folders: S
         if override in choices or override.is_force_add() or key in known or override.is_add():
             continue
         if known:
-            near = _near(key, sorted({*known, *groups}))
-            return f"unknown key '{key}' in '{override.input_line}'{near}{_siblings(key, known)}"
+            chosen = next((o.value() for o in choices if o.key_or_group == key.partition(".")[0]), None)
+            meant = override_hints.elsewhere(key, chosen if isinstance(chosen, str) else None, folders)
+            meant = meant or override_hints.near(key, sorted({*known, *groups})) + override_hints.siblings(key, known)
+            return f"unknown key '{key}' in '{override.input_line}'{meant}"
     where = getattr(error, "full_key", None)
     return _first_line(error) + (f" (in the value of '{where}')" if where else "")
 
@@ -220,21 +261,6 @@ def _leaves(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, node
 
 
-def _near(asked: str, known: Sequence[str]) -> str:
-    """Nearest names; a key that is right but for its place ("max_epochs") counts as near."""
-    leaf = asked.rpartition(".")[2]
-    placed = [k for k in known if k.rpartition(".")[2] == leaf]
-    found = placed[:3] or difflib.get_close_matches(asked, known, 2, 0.7)
-    found = found or [k for k in known if difflib.get_close_matches(leaf, [k.rpartition(".")[2]], 1, 0.8)][:3]
-    return f", did you mean {' or '.join(repr(name) for name in found)}?" if found else ""
-
-
-def _siblings(key: str, known: Sequence[str]) -> str:
-    parent = key.rpartition(".")[0]
-    names = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent and not k.endswith("_")]
-    return f"; {f'keys of {parent}' if parent else 'top-level keys'}: {', '.join(names)}" if names else ""
-
-
 def _first_line(error: Exception) -> str:
     lines = [line for line in str(error).splitlines() if line.strip() and "HYDRA_FULL_ERROR" not in line]
     text = " ".join(line.strip() for line in lines[:3]) or type(error).__name__
@@ -250,6 +276,10 @@ def _cores() -> int:
 
 
 def _folder(field: str, _root_: DictConfig) -> Any:
+    path = OmegaConf.select(_root_, "data.path")
+    lacking = path is not None and not Path(str(path)).expanduser().exists()
+    if lacking and OmegaConf.select(_root_, "unreadable") != "report":
+        raise DataError(absent(str(path)))
     from armature import folder_facts  # reads data, which most configs do not need
 
     return folder_facts.resolve(field, _root_)

@@ -63,7 +63,7 @@ def resolve(field: str, root: DictConfig) -> Any:
             raise
         return None  # data check reads the folder again and says all that is wrong with it
     given = _given_skeleton(root)
-    _say(found, given is None)
+    _say(found, given is None, _given_canvas(root) or found.canvas)
     if field in _SKELETON:
         return found.skeleton.get(field)
     mirror = found.mirror if given is None else True
@@ -82,14 +82,25 @@ def facts(path: str, options: str, form: str | None, category: str | None, own_s
     fields, mirror, words = _skeleton(labels, own)
     canvas = _canvas(labels, own)
     said = [f"{path}: {reason} (data.format={name})", f"  {_counts(labels, own, left)}"]
-    said.append(f"  {_divided(labels, own_splits is not False)}; canvas {canvas[1]}x{canvas[0]}")
+    said.append(f"  {_divided(labels, own_splits is not False)}")
     return Facts(fields, mirror, canvas, tuple(said), f"  {words}")
 
 
 @functools.lru_cache(maxsize=4)
-def _say(found: Facts, own_skeleton: bool) -> None:
+def _say(found: Facts, own_skeleton: bool, canvas: tuple[int, int]) -> None:
     if os.environ.get("LOCAL_RANK", "0") in ("", "0"):
-        print("\n".join([*found.said, *([found.skeleton_said] if own_skeleton else [])]), flush=True)
+        said = "\n".join(found.said) + f"; canvas {canvas[1]}x{canvas[0]}"
+        print("\n".join([said, *([found.skeleton_said] if own_skeleton else [])]), flush=True)
+
+
+def _given_canvas(root: DictConfig) -> tuple[int, int] | None:
+    """(H, W) of a canvas that the config gives; None where it is that of the data."""
+    plain = OmegaConf.to_container(root, resolve=False)
+    canvas = plain["data"].get("canvas") if isinstance(plain, dict) else None
+    if canvas is None or str(canvas).startswith("${folder:"):
+        return None
+    height, width = OmegaConf.select(root, "data.canvas")
+    return int(height), int(width)
 
 
 def _given_skeleton(root: DictConfig) -> _Fields | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +99,16 @@ def test_answers_within_the_source_are_not_read_again(make_run: MakeRun, photos:
     for _ in range(2):
         assert predict(make_run(), photos, photos / "answers", "formats=[jsonl]") == 0
         assert len((photos / "answers" / "predictions.jsonl").read_text().splitlines()) == 3
+
+
+def test_files_of_an_earlier_prediction_are_told_from_its_own(make_run: MakeRun, photos: Path, tmp_path: Path) -> None:
+    run = make_run()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # neither the missing sigmas nor one's own files are worth a warning
+        for _ in range(2):
+            assert predict(run, photos, tmp_path / "out", "formats=yolo") == 0
+    with pytest.warns(UserWarning, match=r"holds 4 files .*: 1\.jpg, 2\.jpg, labels/1\.txt and 1 more;"):
+        assert predict(run, photos / "0.png", tmp_path / "out", "formats=yolo") == 0
 
 
 def test_a_film_with_tracks(make_run: MakeRun, tmp_path: Path) -> None:

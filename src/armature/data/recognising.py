@@ -24,13 +24,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from armature.data import formats
+from armature.data import formats, nearby
 from armature.data.labels.form import Labels
 from armature.data.labels.held import lost
 from armature.data.labels.writing import whole_folder
 from armature.errors import ConfigError, DataError
 
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
+
+#: Endings of files of labels beside a folder of pictures, and how many of them are looked at.
+_LABELS, _MOST = (".yaml", ".yml", ".json", ".csv", ".xml", ".h5", ".slp", ".mat"), 20
 
 
 @functools.cache
@@ -68,8 +71,21 @@ def recognise(path: str | Path) -> tuple[str, str]:
     if found:
         listing = "\n".join(f"  {name}: {reason}" for name, reason in found.items())
         raise DataError(f"{path}: could be in {len(found)} formats; choose one with its name (format=NAME):\n{listing}")
+    if beside := _labels_above(path):
+        raise DataError(f"{path}: {beside}")
     listing = "\n".join(f"  {name}: {get(name).LOOKS_FOR}" for name in names())
     raise DataError(f"{path}: its format was not recognised; looked for\n{listing}")
+
+
+def _labels_above(path: Path) -> str:
+    """Where the labels of a folder of pictures lie, one or two folders up; "" where no file there is known."""
+    path = path.absolute()
+    for up, folder in enumerate(list(path.parents)[:2] if path.is_dir() else [], start=1):
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _LABELS and file.is_file())
+        for file in files[:_MOST]:
+            if kind := next((get(name).TITLE for name in names() if get(name).detect(file)), None):
+                return f"no labels in this folder, but {'../' * up}{file.name} looks like {kind}: data.path={file}"
+    return ""
 
 
 def read(path: str | Path, name: str | None = None, options: Mapping[str, Any] | None = None) -> Labels:
@@ -134,7 +150,7 @@ def write(labels: Labels, name: str, path: str | Path, pictures: str = "copy", l
 def _existing(path: str | Path) -> Path:
     path = Path(path).expanduser()
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder")
+        raise DataError(nearby.absent(path))
     if path.is_file() and path.suffix.lower() in ARCHIVES:
         raise DataError(f"{path}: is an archive; unpack it and name the folder")
     return path

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from armature.data.nearby import absent
 from armature.errors import DataError
 from armature.predicting import reading
 from armature.predicting.frames import Frame, Item, Source, Unread, map_ahead
@@ -122,7 +123,7 @@ def _pictures(path: Path, leave_out: Sequence[Path]) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise DataError(f"source={path}: no such file or folder")
+        raise DataError(f"source={absent(path)}")
     known = set(Image.registered_extensions()) - _NO_PICTURES
     every = sorted(file for file in path.rglob("*") if not _hidden(file.relative_to(path)) and file.is_file())
     every = [file for file in every if not _inside(file, leave_out)]

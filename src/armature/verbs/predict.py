@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from armature import memory
 from armature.building import build
-from armature.errors import ConfigError, Interrupted
+from armature.data.nearby import absent
+from armature.errors import ConfigError, DataError, Interrupted
 
 if TYPE_CHECKING:
     from armature.predicting.answering import Done, Job
@@ -37,15 +40,19 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
         UserError: no such run or source, or nothing can be written. Interrupted: the same command goes on from there.
     """
     memory.keep_freed()
+    _check_source(config.source)
     from armature import restoring
-    from armature.predicting import answering, sources
+    from armature.predicting import answering, leftovers, sources
 
     _check(config)
     folder = Path(config.output)
     own = [] if config.output == "-" else [folder]
     listed = OmegaConf.to_container(config.source) if OmegaConf.is_config(config.source) else config.source
     source = sources.find(listed, config.exif, own)
-    restored = restoring.restore(config.run, config.checkpoint, config.overrides)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*has no sigmas")  # nothing is judged here
+        restored = restoring.restore(config.run, config.checkpoint, config.overrides)
+    before = leftovers.stamps(folder) if own else {}
     job = _job(config, restored, source, folder)
     if job.lines.resumed:
         print(f"goes on after {job.lines.place.read} pictures (resume=false begins again)", file=sys.stderr)
@@ -55,19 +62,35 @@ def run(config: DictConfig, overrides: list[str], command: list[str]) -> int:
         count = job.lines.place.read
         raise Interrupted(f"interrupted after {count} pictures; the same command goes on from there") from stop
     _tell(config, job, done)
+    if not job.lines.resumed and (left := leftovers.told(folder, before)):  # else they are its own
+        warnings.warn(left, stacklevel=2)
     return 1 if done.place.unread else 0
+
+
+def _check_source(source: Any) -> None:
+    """A path that is not there is found before anything is imported; what else may be named is for ``sources``."""
+    text = str(source)
+    if not isinstance(source, str) or text == "-" or text.isdigit() or "://" in text or glob.has_magic(text):
+        return
+    if not Path(text).expanduser().exists():
+        raise DataError(f"source={absent(text)}")
 
 
 def _check(config: DictConfig) -> None:
     """Mistakes that are cheaper to find before a network is loaded."""
     from armature.predicting.formats import FORMATS
 
-    for name in config.formats:
+    for name in _formats(config):
         if name not in FORMATS:
-            raise ConfigError(f"formats: no format '{name}'; known: {', '.join(FORMATS)}")
+            raise ConfigError(f"formats: no format '{name}'; known: {', '.join(FORMATS)}; written formats=[coco,yolo]")
     for name in ("limit", "batch_size", "max_people"):
         if config[name] is not None and config[name] < 1:
             raise ConfigError(f"{name}={config[name]} must be 1 or more, or null")
+
+
+def _formats(config: DictConfig) -> list[str]:
+    """Names of formats; one may stand alone."""
+    return [config.formats] if isinstance(config.formats, str) else list(config.formats or ())
 
 
 def _job(config: DictConfig, restored: Restored, source: Any, folder: Path) -> Job:
@@ -83,7 +106,7 @@ def _job(config: DictConfig, restored: Restored, source: Any, folder: Path) -> J
         source,
         folder,
         Printed() if printed else Journal(folder, _asked(config, restored), config.resume),
-        list(config.formats),
+        _formats(config),
         Style(config.boxes, config.labels) if config.draw and not printed else None,
         tracker(predictor.skeleton) if tracker is not None and source.film else None,
         of_annotations(config.annotations, source) if config.annotations else None,
@@ -115,7 +138,7 @@ def _predictor(config: DictConfig, restored: Restored) -> Predictor:
 
 def _asked(config: DictConfig, restored: Restored) -> dict[str, Any]:
     """What the answers depend on, so that only the very same is gone on with."""
-    plain: Any = OmegaConf.to_container(config)
+    plain: Any = OmegaConf.to_container(config) | {"formats": _formats(config)}  # type: ignore[operator]
     where = {"run": str(restored.folder.path.resolve()), "source": _absolute(plain["source"])}
     ignored = ("resume", "output", "device", "batch_size", "run", "source")
     return where | {key: value for key, value in plain.items() if key not in ignored}
@@ -135,7 +158,8 @@ def _tell(config: DictConfig, job: Job, done: Done) -> None:
     print(f"{place.people} people on {place.read} {what}{pace}: {where}", file=out)
     best = job.predictor.best
     if place.read and not place.people:
-        print(f"nobody reaches min_score={config.min_score:g}; the best score was {best:.3f}", file=out)
+        lower = f"; try min_score={_lower(best):g}" if best > 0 else ""
+        print(f"nobody reaches min_score={config.min_score:g}; the best score was {best:.3f}{lower}", file=out)
     spent = sum(done.clock.seconds.values())
     if spent:
         shares = sorted(done.clock.seconds.items(), key=lambda pair: -pair[1])
@@ -144,3 +168,8 @@ def _tell(config: DictConfig, job: Job, done: Done) -> None:
         print(f"left out: {unread.name}: {unread.reason}", file=sys.stderr)
     if place.unread > min(len(done.unread), _SHOWN):
         print(f"left out: {place.unread} in all", file=sys.stderr)
+
+
+def _lower(best: float) -> float:
+    """A score that somebody reaches: 0.05, or half of the best one below it."""
+    return 0.05 if best >= 0.05 else float(f"{best / 2:.1g}")

@@ -128,3 +128,16 @@ def test_a_picture_that_is_not_there_is_counted(plain: Callable, tmp_path: Path)
     (tmp_path / "it" / "images" / "val" / "b.png").unlink()
     gone = recognising.write(recognising.read(tmp_path / "it"), "coco", tmp_path / "out")
     assert gone == ["1 pictures that are not there (only their labels were written)"]
+
+
+def test_labels_above_a_folder_of_pictures_are_named(tmp_path: Path) -> None:
+    (tmp_path / "set" / "images" / "train").mkdir(parents=True)
+    (tmp_path / "set" / "notes.json").write_text("{}")
+    with pytest.raises(DataError, match="was not recognised"):
+        recognising.recognise(tmp_path / "set" / "images")
+    (tmp_path / "set" / "data.yaml").write_text("train: images\nval: images\nkpt_shape: [4, 3]\nnames: [mouse]\n")
+    for folder, up in (("images", r"\.\./"), ("images/train", r"\.\./\.\./")):
+        with pytest.raises(
+            DataError, match=rf"{up}data\.yaml looks like .*YOLO.*: data\.path={tmp_path}/set/data\.yaml"
+        ):
+            recognising.recognise(tmp_path / "set" / folder)
