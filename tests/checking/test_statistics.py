@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from armature import skeletons
 from armature.checking.findings import NOTE, WARNING
 from armature.checking.kinds import bones, sides
-from armature.checking.subject import Subject
+from armature.checking.people import Rows
+from armature.checking.subject import Picture, Subject
 from armature.structures import Skeleton
 from checking_people import instances, upright
 
@@ -135,3 +138,37 @@ def test_those_who_are_exchanged_do_not_spoil_the_rules(subject_of: Make) -> Non
 def test_crossed_hands_are_worth_a_look_only(subject_of: Make) -> None:
     found = list(sides.swapped(exchanged(subject_of(*people()), 4, ("wrist",))))
     assert [(f.instance, f.severity) for f in found] == [(5, NOTE)]
+
+
+def mice(swapped: int, count: int = 116, seed: int = 0) -> Subject:
+    """Mice of four points from above, turned anyhow, the first ones with their ears exchanged."""
+    rng = np.random.default_rng(seed)
+    skeleton = skeletons.make("mouse", ["snout", "leftear", "rightear", "tailbase"], [], [["leftear", "rightear"]])
+    rows = Rows("mouse", skeleton)
+    for i in range(count):
+        points = np.array([[0, 0], [-8, 12], [8, 12], [0, 70]]) + rng.normal(0, 2, (4, 2))
+        angle = rng.uniform(0, 2 * np.pi)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        order = [0, 2, 1, 3] if i < swapped else [0, 1, 2, 3]
+        rows.add(0, (points @ turn.T + 200)[order], np.full(4, 2), ident=i + 1)
+    subject = Subject("made", [Picture("0.png", Path("0.png"))])
+    subject.groups = [rows.group()]
+    return subject
+
+
+@pytest.mark.parametrize("count", [0, 1, 10])
+def test_mice_with_their_ears_exchanged(count: int) -> None:
+    found = list(sides.swapped(mice(count)))
+    assert instances(found) == list(range(1, count + 1))
+    assert all(f.severity == WARNING and "leftear with rightear" in f.what for f in found)
+    assert list(sides.unjudged(mice(count))) == []
+
+
+def test_where_left_and_right_cannot_be_judged_it_is_said(subject_of: Make) -> None:
+    assert list(sides.swapped(mice(58))) == []
+    (found,) = sides.unjudged(mice(58))
+    assert found.severity == NOTE
+    assert found.what.startswith("left and right: not judged, because no side of anything is the same")
+    (few,) = sides.unjudged(mice(0, 20))
+    assert few.what.startswith("left and right: not judged, because 20 people are too few")
+    assert list(sides.unjudged(subject_of(*people()))) == []

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from armature.checking import handedness
 from armature.checking.check import Check
 from armature.checking.findings import NOTE, WARNING, Finding
 from armature.checking.subject import Group, Subject
@@ -52,6 +53,10 @@ class Evidence:
 def swapped(subject: Subject) -> Iterator[Finding]:
     """People whose left and right are probably exchanged."""
     for g, group in enumerate(subject.groups):
+        few = handedness.exchanged(group)
+        if few is not None:
+            yield from _on_the_other_side(subject, g, few)
+            continue
         found = evidence(group)
         if found is None:
             continue
@@ -70,6 +75,33 @@ def swapped(subject: Subject) -> Iterator[Finding]:
             k = -1 if whole else own[0][0]
             fix = "look at it: exchange left and right if so"
             yield subject.at(severity, "left_right_swap", what, fix, g, int(row), k)
+
+
+def _on_the_other_side(subject: Subject, g: int, exchanged: NDArray[np.bool_]) -> Iterator[Finding]:
+    group = subject.groups[g]
+    pairs, names = handedness.mirror_pairs(group), group.skeleton.keypoints
+    for row in np.flatnonzero(exchanged.any(1)):
+        own = [pair for pair, wrong in zip(pairs, exchanged[row], strict=True) if wrong]
+        said = " and ".join(" with ".join(names[k] for k in pair) for pair in own)
+        what = f"left and right look exchanged: {said} (on the other side than in nearly all of these data)"
+        fix = "look at it: exchange left and right if so"
+        yield subject.at(WARNING, "left_right_swap", what, fix, g, int(row), own[0][0])
+
+
+def unjudged(subject: Subject) -> Iterator[Finding]:
+    """Kinds of people whose left and right cannot be judged, and why."""
+    for group in subject.groups:
+        if not handedness.mirror_pairs(group) or not group.people.any() or handedness.exchanged(group) is not None:
+            continue
+        people = int(group.people.sum())
+        found = evidence(group) if people >= LEAST_PEOPLE else None
+        if found is not None and (found.alone.any() or found.together.any()):
+            continue
+        why = "no side of anything is the same in nearly all of them"
+        if people < LEAST_PEOPLE:
+            why = f"{people} people are too few to tell what is usual"
+        what = f"left and right: not judged, because {why} ('{group.category}')"
+        yield Finding(NOTE, "left_right_unjudged", what, "look at some: armature data show")
 
 
 def evidence(group: Group) -> Evidence | None:
@@ -173,4 +205,7 @@ def _sum(values: NDArray[np.float64], judges: NDArray[np.bool_], least_agreement
     return np.asarray(odds.sum(1) / np.sqrt(np.maximum((odds != 0).sum(1), 1)))
 
 
-CHECKS = (Check("left_right_swap", "left and right exchanged", swapped),)
+CHECKS = (
+    Check("left_right_swap", "left and right exchanged", swapped),
+    Check("left_right_unjudged", "left and right not judged", unjudged),
+)
