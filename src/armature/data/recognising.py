@@ -18,6 +18,7 @@ import functools
 import importlib
 import inspect
 import json
+import os
 import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,6 +82,8 @@ def _labels_above(path: Path) -> str:
     """Where the labels of a folder of pictures lie, one or two folders up; "" where no file there is known."""
     path = path.absolute()
     for up, folder in enumerate(list(path.parents)[:2] if path.is_dir() else [], start=1):
+        if not os.access(folder, os.R_OK | os.X_OK):
+            return ""
         files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _LABELS and file.is_file())
         for file in files[:_MOST]:
             if kind := next((get(name).TITLE for name in names() if get(name).detect(file)), None):
