@@ -280,7 +280,8 @@ class Keeper:
 
 def _free_ports(nodes: int) -> tuple[int, int]:
     """A port for the controller and the first of as many in a row for the nodes, all free a moment ago."""
-    for start in range(20_000 + os.getpid() % 10_000, 60_000, nodes + 1):
+    # Clusters that start at the same time have neighbouring process ids: theirs must not overlap.
+    for start in range(20_000 + os.getpid() * (nodes + 1) % 10_000, 60_000, nodes + 1):
         if all(_is_free(port) for port in range(start, start + nodes + 1)):
             return start, start + 1
     raise RuntimeError("no free ports")
