@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from armature.data import cache_folder
 from armature.data.pictures import fault
 from armature.errors import DataError
 
@@ -115,8 +116,7 @@ class _Notes:
     def __init__(self, paths: Sequence[Path]) -> None:
         folders = sorted({str(path.parent) for path in paths})
         key = hashlib.sha256("\n".join([str(VERSION), str(SIDE), *folders]).encode()).hexdigest()[:32]
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        self.file = Path(cache) / "armature" / "checking" / f"{key}.npz"
+        self.file = cache_folder.of("checking") / f"{key}.npz"
         self._rows: dict[str, int] = {}
         self._columns: dict[str, Any] = {}
         # Without a note, or with one that cannot be read, everything is looked at again.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,7 +13,7 @@ from markupsafe import Markup
 from armature.checking import drawing, summary
 from armature.checking.findings import NOTE, Finding
 from armature.checking.subject import Subject
-from armature.reports.run_report import package_text
+from armature.reports.run_report import package_text, script_hash
 from armature.run_folder import write_text
 
 #: Rows that the page lists of one kind; problems.csv has all.
@@ -47,7 +45,6 @@ def render(subject: Subject, findings: list[Finding], facts: Mapping[str, str], 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["where"] = summary.where
     script = package_text("comparison.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     own = files("armature.checking")
     style = (
         package_text("run_report.css") + package_text("comparison.css") + own.joinpath("page.css").read_text("utf-8")
@@ -56,7 +53,7 @@ def render(subject: Subject, findings: list[Finding], facts: Mapping[str, str], 
     return environment.from_string(own.joinpath("page.html.j2").read_text("utf-8")).render(
         style=Markup(style),
         script=Markup(script),
-        script_hash=digest,
+        script_hash=script_hash(script),
         title=subject.title,
         facts=facts,
         spoken=summary.spoken(findings),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -106,21 +105,17 @@ class KeypointData(LightningDataModule):
         cache_folder: str | None = None,
     ) -> None:
         super().__init__()
-        undivided = source is not None and split is None and fold is None
-        if (source is None) == (train is None and val is None) or undivided or (source is None and split is not None):
-            raise ConfigError("data: give train and/or val, or one source and its split; not both and not neither")
+        _check_given(train, val, source, split, fold)
         if on_bad_image not in ("fail", "skip"):
             raise ConfigError(f"data.on_bad_image={on_bad_image}: known values are fail and skip")
         if fold is not None:
             source, split = _needed(train if source is None else source, "train"), fold_of(split, fold, folds)
             train = None
         source, train = (wanted(s, cache, canvas, geometry, cache_folder) for s in (source, train))
-        self._cached = next((s for s in (source, train) if isinstance(s, Decoded)), None)
-        self.split = split
-        self._source = source.fingerprint() if source is not None else None
-        if source is not None and split is not None:
-            train, val = divide(source, split)
-        self.train, self.val = train, val
+        self.split, self._undivided = split, source
+        self.train, self.val = (train, val) if source is None or split is None else divide(source, split)
+        #: Training pictures that are kept decoded, None where none are.
+        self.decoded = next((s for s in (source, train) if isinstance(s, Decoded)), None)
         self.canvas, self.geometry, self.seed = (int(canvas[0]), int(canvas[1])), geometry, seed
         self.mosaic, self.augment, self.reduced = mosaic, augment, reduced
         in_order(augment or {}, self.skeleton)  # what is wrong with them is told before a run begins
@@ -159,8 +154,6 @@ class KeypointData(LightningDataModule):
             setattr(self, name, Subset(source, [i for i in range(len(source)) if i not in bad]) if bad else source)
         self._limit()
         self._ready = True
-        if self._cached is not None and os.environ.get("LOCAL_RANK", "0") in ("", "0"):
-            print(self._cached.describe(), flush=True)
 
     def setup(self, stage: str | None = None) -> None:
         """Lightning's hook: ``prepare``."""
@@ -190,7 +183,8 @@ class KeypointData(LightningDataModule):
         if self.split is None:
             return said
         ids = {f"{name}_ids": [r.image_id for r in s.records] for name, s in parts.items()}
-        return {**said, "source": self._source, **ids}
+        assert self._undivided is not None
+        return {**said, "source": self._undivided.fingerprint(), **ids}
 
     def train_dataloader(self) -> Loader:
         """Shuffled, augmented, equally many batches on every rank; a last part of a batch is left out."""
@@ -234,6 +228,15 @@ class KeypointData(LightningDataModule):
             self.val = self.train
         if self.limit_val is not None:
             self.val = _first(_needed(self.val, "val"), self.limit_val, 0)
+
+
+def _check_given(
+    train: Source | None, val: Source | None, source: Source | None, split: Split | None, fold: int | None
+) -> None:
+    parts = train is not None or val is not None
+    divided = split is not None or fold is not None
+    if parts == (source is not None) or (source is not None and not divided) or (parts and split is not None):
+        raise ConfigError("data: give train and/or val, or one source and its split; not both and not neither")
 
 
 def _needed(source: Source | None, name: str) -> Source:

@@ -26,6 +26,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from armature.data import cache_folder
 from armature.data.groups import fields_of
 from armature.data.opened import Opened, Pixels, opened
 from armature.data.source import Checkable, Picture, Problem, Source
@@ -68,7 +69,7 @@ class Decoded:
         self._starts: list[int] = [int(s) for s in starts]
         self._whole = int(starts[-1])
         key = hashlib.sha256(f"{source.fingerprint()}{sizes.tolist()}".encode()).hexdigest()
-        self.file = (_usual() if folder is None else Path(folder).expanduser()) / f"{key[:24]}.pixels"
+        self.file = (cache_folder.of("decoded") if folder is None else Path(folder).expanduser()) / f"{key[:24]}.pixels"
         self._head = _MAGIC + key[: _HEADER - len(_MAGIC)].encode()
         self._checked = bytearray(len(records))
         self._handles: tuple[int, Any, Any] | None = None
@@ -180,11 +181,6 @@ class Decoded:
         if getattr(self, "_handles", None) is not None:
             with suppress(OSError, TypeError):
                 os.close(self._handles[0])  # type: ignore[index]
-
-
-def _usual() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(cache) / "armature" / "decoded"
 
 
 def _kept(size: tuple[int, int], canvas: tuple[int, int], zoom: float) -> tuple[int, int]:

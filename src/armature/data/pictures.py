@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from armature.data import tars
+from armature.data import cache_folder, tars
 from armature.data.opened import Opened, Pixels
 from armature.data.source import Picture, Problem
 from armature.errors import DataError
@@ -288,8 +288,7 @@ def problems_message(file: str | Path, problems: Sequence[str], shown: int = 5) 
 
 
 def _notes(key: str) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(cache) / "armature" / "pictures" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+    return cache_folder.of("pictures") / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 
 def _load_notes(notes: Path) -> dict[str, list[int]]:

@@ -51,10 +51,11 @@ def launch(request: Request, config: DictConfig) -> int | None:
         return script.text(settings, [work], name, str(run / LOG), request.options())
 
     _doubt(config, settings)
-    draft = script_of(_run_of(config, make=False))
+    draft = script_of(run := _run_of(config, make=False))
     if request.dry_run:
         print(draft, end="")
         return 0
+    _refuse_two(run)
     queue.trial(draft)
     check([(config, overrides)], settings)
     run = _run_of(config, make=True)
@@ -196,9 +197,7 @@ def _no_script(request: Request) -> None:
 def _run_of(config: DictConfig, make: bool) -> Path:
     """The folder of the run that goes on, or of a new one (in name only, where none is to be made)."""
     if config.get("resume"):
-        run = run_folder.open(config.resume).path.absolute()
-        _refuse_two(run)
-        return run
+        return run_folder.open(config.resume).path.absolute()
     return run_folder.reserve(config.runs, config.name, make).path.absolute()
 
 
@@ -236,6 +235,8 @@ def _queue_array(request: Request, settings: Slurm, members: Sequence[tuple[Dict
         print(text, end="")
         return
     with _undone(runs):
+        for run in runs:
+            _refuse_two(run)
         place.mkdir(parents=True)
         for number, run in enumerate(runs):
             (place / str(number)).symlink_to(run)

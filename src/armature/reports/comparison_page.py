@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +18,7 @@ from armature.reports.error_figure import error_figure_of_runs
 from armature.reports.forest import forest
 from armature.reports.pareto import scatter
 from armature.reports.reliability import diagram
-from armature.reports.run_report import package_text
+from armature.reports.run_report import package_text, script_hash
 
 Document = Mapping[str, Any]
 
@@ -44,11 +42,10 @@ def render(document: Document, pictures: Sequence[tuple[str, str]] = ()) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"shown": lambda value, name: s.shown(name, value), "spoken": spoken}
     script = package_text("comparison.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.from_string(package_text("comparison.html.j2")).render(
         style=Markup(package_text("run_report.css") + package_text("comparison.css")),
         script=Markup(script),
-        script_hash=digest,
+        script_hash=script_hash(script),
         document=document,
         headline=headline(document),
         ranking=ranking(document),

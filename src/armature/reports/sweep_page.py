@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from markupsafe import Markup
 
 from armature.reports import pareto, sweep_charts
 from armature.reports import scores as s
-from armature.reports.run_report import package_text
+from armature.reports.run_report import package_text, script_hash
 from armature.run_folder import write_text
 
 Document = Mapping[str, Any]
@@ -30,12 +28,11 @@ def render(document: Document) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"seconds": s.seconds, "number": _number}
     script = package_text("comparison.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     style = package_text("run_report.css") + package_text("comparison.css") + package_text("sweep.css")
     return environment.from_string(package_text("sweep.html.j2")).render(
         style=Markup(style),
         script=Markup(script),
-        script_hash=digest,
+        script_hash=script_hash(script),
         document=document,
         headline=headline(document),
         counts=_counts(document),

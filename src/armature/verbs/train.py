@@ -188,6 +188,8 @@ def _announce(folder: RunFolder, module: PoseModule, data: KeypointData, trainer
     height, width = data.canvas
     if resumed and not folder.last.is_file():
         print(f"{folder.path} has no checkpoint yet: it begins again")
+    if data.decoded is not None:
+        print(data.decoded.describe())
     many = f", {trainer.world_size} processes" if trainer.world_size > 1 else ""
     print(
         f"{folder.path}: {parameters:.1f} M parameters, {trainer.precision}, {counts['train']:,} images to learn from "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,14 +10,34 @@ from armature.data.augment.covering import hide
 from armature.data.augment.occasion import COVER, Another, Occasional, bounded, whole_number
 from armature.data.geometry import FILL, People
 from armature.data.sample import Sample
+from armature.data.source import Picture
 
 #: Half-open columns and rows of pixels: x1, y1, x2, y2.
 Patch = tuple[int, int, int, int]
+#: A patch, and the pixels or the colour that cover it.
+Piece = tuple[Patch, Picture | tuple[int, ...]]
 #: So many places are tried for a patch without a keypoint in it.
 TRIES = 10
 
 
-class CutOut(Occasional):
+class _Covering(Occasional):
+    """The sample with pieces laid over it; keypoints beneath stay labelled, with visibility 1 (``covering.hide``)."""
+
+    stage = COVER
+
+    def __call__(self, sample: Sample, rng: np.random.Generator, another: Another) -> Sample:
+        canvas = (sample.image.shape[0], sample.image.shape[1])
+        image, covered = sample.image.copy(), np.zeros(canvas, bool)
+        for (x1, y1, x2, y2), piece in self.pieces(sample, canvas, rng):
+            image[y1:y2, x1:x2], covered[y1:y2, x1:x2] = piece, True
+        return sample._replace(image=image, people=hide(sample.people, covered))
+
+    def pieces(self, sample: Sample, canvas: tuple[int, int], rng: np.random.Generator) -> Iterator[Piece]:
+        """Where on the canvas (H, W), and what."""
+        raise NotImplementedError
+
+
+class CutOut(_Covering):
     """The sample with rectangles of one colour over it (DeVries & Taylor 2017).
 
     Keypoints beneath stay labelled, with visibility 1 (see ``covering.hide``).
@@ -34,8 +54,6 @@ class CutOut(Occasional):
         ConfigError: shares outside (0, 1], or see ``Occasional``.
     """
 
-    stage = COVER
-
     def __init__(
         self,
         probability: float = 0.5,
@@ -51,13 +69,10 @@ class CutOut(Occasional):
         self.size = bounded(self, "size", (size[0], size[1]), 0, 1)
         self.square, self.inside, self.fill = square, inside, tuple(fill)
 
-    def __call__(self, sample: Sample, rng: np.random.Generator, another: Another) -> Sample:
-        canvas = (sample.image.shape[0], sample.image.shape[1])
-        image, covered = sample.image.copy(), np.zeros(canvas, bool)
+    def pieces(self, sample: Sample, canvas: tuple[int, int], rng: np.random.Generator) -> Iterator[Piece]:
+        """Rectangles of ``fill``."""
         for _ in range(whole_number(self.holes, rng)):
-            x1, y1, x2, y2 = self.patch(canvas, rng)
-            image[y1:y2, x1:x2], covered[y1:y2, x1:x2] = self.fill, True
-        return sample._replace(image=image, people=hide(sample.people, covered))
+            yield self.patch(canvas, rng), self.fill
 
     def patch(self, canvas: tuple[int, int], rng: np.random.Generator) -> Patch:
         """One rectangle, clipped to the canvas (H, W)."""
@@ -71,7 +86,7 @@ class CutOut(Occasional):
         return within((right * canvas[1] - width / 2, down * canvas[0] - height / 2), (height, width), canvas)
 
 
-class KeypointOcclusion(Occasional):
+class KeypointOcclusion(_Covering):
     """The sample with pieces of its own background over some keypoints (Ke et al. 2018, section 3.4).
 
     Any keypoint beneath a piece stays labelled, with visibility 1 (see ``covering.hide``). A piece is taken from where
@@ -87,8 +102,6 @@ class KeypointOcclusion(Occasional):
         ConfigError: shares outside (0, 1], or see ``Occasional``.
     """
 
-    stage = COVER
-
     def __init__(
         self,
         probability: float = 0.5,
@@ -100,14 +113,12 @@ class KeypointOcclusion(Occasional):
         self.points = bounded(self, "points", (points[0], points[1]), 1, 1000)
         self.size = bounded(self, "size", (size[0], size[1]), 0, 1)
 
-    def __call__(self, sample: Sample, rng: np.random.Generator, another: Another) -> Sample:
-        canvas = (sample.image.shape[0], sample.image.shape[1])
-        image, covered = sample.image.copy(), np.zeros(canvas, bool)
-        for x1, y1, x2, y2 in self.patches(sample.people, canvas, rng):
+    def pieces(self, sample: Sample, canvas: tuple[int, int], rng: np.random.Generator) -> Iterator[Piece]:
+        """Squares on keypoints, and background of their size."""
+        for patch in self.patches(sample.people, canvas, rng):
+            x1, y1, x2, y2 = patch
             column, row = background(sample.people, (y2 - y1, x2 - x1), canvas, rng)
-            piece = sample.image[row : row + y2 - y1, column : column + x2 - x1] if column >= 0 else FILL
-            image[y1:y2, x1:x2], covered[y1:y2, x1:x2] = piece, True
-        return sample._replace(image=image, people=hide(sample.people, covered))
+            yield patch, sample.image[row : row + y2 - y1, column : column + x2 - x1] if column >= 0 else FILL
 
     def patches(self, people: People, canvas: tuple[int, int], rng: np.random.Generator) -> list[Patch]:
         """Squares around visible keypoints, clipped to the canvas (H, W)."""
