@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Trainings and tests start many Python processes: where bytecode may not be kept, each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 # uv reads none of pip's settings; its own are ignored where they would change which files the hashes are checked against.
 UV = $$(command -v uv || echo $(BIN)/uv)
@@ -24,8 +26,8 @@ train: $(VENV)/.runtime ## train: the default experiment; ARGS="key=value ..." c
 	$(BIN)/armature train $(ARGS)
 
 test: $(VENV)/.dev ## tests: the fast part, then the slow one
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not slurm and not long" $(ARGS)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow and not slurm and not long" $(ARGS) || [ $$? = 5 ]  # 5: none
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow and not slurm and not long" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "slow and not slurm and not long" $(ARGS) || [ $$? = 5 ]  # 5: none
 
 test-long: $(VENV)/.dev ## tests that take many minutes: a throw-away SLURM cluster, whole sweeps, runs killed again and again
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slurm or long" $(ARGS)

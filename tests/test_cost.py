@@ -27,6 +27,8 @@ from armature.errors import ConfigError, UserError
 from armature.skeletons import load
 from armature.verbs import cost
 
+pytestmark = pytest.mark.slow
+
 PERSON = load(config_folders.project() / "skeleton" / "coco_person.yaml")
 TINY = [name for name in config_folders.groups()["architecture"] if name.endswith("_tiny")]
 QUICK = {"people": (1, 3), "batches": (2,), "repeats": 2, "warmup": 0}
@@ -173,7 +175,7 @@ def test_quartiles_are_those_of_the_repeats() -> None:
 # ---------------------------------------------------------------------- the procedure
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", TINY)
 def test_every_architecture_goes_through_the_same_procedure(name: str) -> None:
     module = assembled(name)
@@ -205,7 +207,6 @@ def test_without_the_flip_test_there_is_one_pass_and_what_decodes_is_the_network
     assert {"device", "precision", "canvas", "torch", "pictures", "decoded"} <= set(told)
 
 
-@pytest.mark.slow
 def test_several_sizes_are_timed_as_a_whole() -> None:
     module = assembled("yolo_pose_tiny", "multi_scale=five", "multi_scale.scales=[0.5,1.0]")
     measured = measure(module, PERSON, Settings((64, 64), **QUICK))
@@ -240,7 +241,6 @@ def test_a_setting_that_cannot_be_measured_with_is_named(wrong: dict[str, Any]) 
 WORDS = ["people=[1,2]", "batches=[1]", "repeats=1", "warmup=0"]
 
 
-@pytest.mark.slow
 def test_the_verb_writes_the_cost_of_an_architecture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["cost", "architecture=yolo_pose_tiny", "data.canvas=[64,64]", f"output={tmp_path}", *WORDS]
     assert cli.main(words) == 0
@@ -262,7 +262,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_the_verb_measures_a_run_and_leaves_the_cost_in_it(run: Path) -> None:
     assert cli.main(["cost", f"run={run}", "overrides={flip_test:false}", *WORDS]) == 0
     measured = json.loads((run / "cost.json").read_text())

@@ -108,6 +108,7 @@ def test_the_canvas_that_is_said_is_the_one_that_is_used(
     assert f"; {said}\n" in out and out.count("; canvas") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "tall", "canvas"),
     [

@@ -91,7 +91,7 @@ def test_compare_says_how_data_were_divided_where_their_images_differ(two: Calla
     assert "divided" not in str(plain.value)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_architecture_gets_the_same_split_whatever_its_seed(tmp_path: Path) -> None:
     from armature import assembly, config_folders
 

@@ -23,6 +23,8 @@ from armature.errors import DataError
 from armature.predicting import reading
 from armature.weights.importing import save
 
+pytestmark = pytest.mark.slow
+
 SOURCES = Path(__file__).resolve().parents[1] / "src" / "armature"
 SMALL = ["backbone@model.backbone=resnet18", "model.backbone.name=test_resnet", "model.head_channels=8"]
 DATA = ["data.canvas=[64,64]", "data.train.length=4", "data.val.length=2", "data.workers=0", "pictures=0"]

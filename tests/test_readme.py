@@ -120,7 +120,7 @@ def test_the_readme_shows_commands() -> None:
     assert any(command.startswith("armature ") for command in shown)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("verb", sorted(verb_help.verbs()))
 def test_every_example_in_help_can_be_typed(verb: str) -> None:
     examples = verb_help.constants(verb_help.verbs()[verb]).get("EXAMPLES")

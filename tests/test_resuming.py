@@ -103,6 +103,7 @@ def test_another_logger(run: RunFolder, option: str) -> None:
     assert start.changed and all(key.startswith("logger") for key in start.changed)
 
 
+@pytest.mark.slow
 def test_more_devices_with_the_global_batch_kept(run: RunFolder, composed: DictConfig) -> None:
     size = composed.data.batch_size
     with pytest.raises(ConfigError) as refused:

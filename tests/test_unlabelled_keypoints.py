@@ -72,6 +72,7 @@ def of_keypoints(name: str, gradient: torch.Tensor, which: torch.Tensor) -> list
     return [gradient.index_select(axis, which) for axis in axes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("name", SMALL)
 def test_keypoints_that_a_data_set_does_not_label_get_no_gradient(name: str, number: int) -> None:
@@ -88,6 +89,7 @@ def test_keypoints_that_a_data_set_does_not_label_get_no_gradient(name: str, num
     assert taught > 0 or name == "posted_matched_tiny"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TEACH_ABSENCE & set(SMALL)))
 def test_without_the_mark_they_would(name: str) -> None:
     """The test above can fail: the same pictures, said to be of a data set that labels everything."""

@@ -18,6 +18,8 @@ from armature.callbacks.checkpoint_io import AtomicCheckpointIO, link_or_copy
 from armature.callbacks.checkpoints import CheckpointError, Checkpoints
 from armature.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 
 def load(path):
     return torch.load(path, weights_only=True)
@@ -139,7 +141,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, disk, room):
     assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_system_itself_refuses(tmp_path):
     """A real error of the kernel in the middle of the write, in a process whose files may have 20 kB at most."""
     script = f"""

@@ -141,6 +141,7 @@ def test_the_module_s_own_clock_is_used(tmp_path):
     assert {"data", "network", "total"} <= set(module.clock.seconds)
 
 
+@pytest.mark.slow
 def test_against_the_real_clock(tmp_path):
     """Reading 10 ms, work 10 ms: half of the time is waiting."""
     measure = Throughput(skip=2)

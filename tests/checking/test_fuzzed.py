@@ -59,6 +59,7 @@ def strange(content: dict[str, Any], rng: np.random.Generator) -> None:
         node = node[key]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [*range(12), *(pytest.param(n, marks=pytest.mark.slow) for n in range(12, 200))])
 def test_nothing_in_a_file_stops_the_check(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)

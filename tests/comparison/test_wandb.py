@@ -14,6 +14,8 @@ from reading import only_run
 from armature.cli import main
 from armature.comparison import output
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def compared(make_run, tmp_path, monkeypatch):
@@ -37,7 +39,6 @@ def table(run, row, name):
     return [dict(zip(written["columns"], values, strict=True)) for values in written["data"]]
 
 
-@pytest.mark.slow
 def test_tables_page_and_headline_can_be_read_back(compared, capsys):
     run = only_run(compared)
     assert run.run.project == "keypoints" and run.run.job_type == "compare" and run.run.run_group == "compare"
@@ -60,7 +61,6 @@ def test_tables_page_and_headline_can_be_read_back(compared, capsys):
     assert run.summary["headline"]
 
 
-@pytest.mark.slow
 def test_without_a_page_and_without_w_and_b(compared, monkeypatch, tmp_path):
     said = json.loads((compared / "comparison.json").read_text())
     assert "run" in output.send(said, tmp_path / "other", "keypoints", None)

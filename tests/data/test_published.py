@@ -187,7 +187,7 @@ def data_of(name: str, root: Path, *more: str) -> KeypointData:
     return assembly.data(compose("train", [f"data={name}", f"data.root={root}", "data.workers=0", *more]))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", SETS)
 def test_a_published_data_set_is_read_where_it_was_unpacked(name: str, tmp_path: Path) -> None:

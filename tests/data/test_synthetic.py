@@ -163,6 +163,7 @@ def test_left_is_on_the_right_of_the_picture_when_facing_the_viewer() -> None:
     assert len(facing) > 30 and np.mean(facing) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skeleton", ALL, ids=lambda s: s.name)
 def test_every_skeleton_can_be_drawn(skeleton: Skeleton) -> None:
     data = Synthetic(skeleton, 40, (128, 160), people=(1, 2), scale=(0.4, 0.8), seed=1)

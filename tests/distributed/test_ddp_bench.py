@@ -8,6 +8,7 @@ from armature.bench import ddp
 from armature.configuration import compose
 
 
+@pytest.mark.slow
 def test_both_ways_have_the_same_global_batch_and_as_many_busy_threads() -> None:
     composed = {name: compose("train", way) for name, way in ddp.ways(2, 8).items()}
     assert {name: c.data.batch_size * c.trainer.devices for name, c in composed.items()} == dict.fromkeys(composed, 8)

@@ -14,6 +14,8 @@ import pytest
 from armature.errors import UserError
 from armature.lifeline import SETTLE, Ended, Hub, Line
 
+pytestmark = pytest.mark.slow
+
 fork = multiprocessing.get_context("fork")
 
 

@@ -237,6 +237,7 @@ def ratio_system(top: np.ndarray, bottom: np.ndarray) -> System:
     return System("one", truth, ratios=Ratios(("metric",), top[:, None].astype(float), bottom[:, None].astype(float)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [50, 200])
 def test_intervals_cover_the_known_value_of_a_population(images: int) -> None:
     """PCK of people whose hits depend on their image: 0.7 in the population, whatever the images' people count.

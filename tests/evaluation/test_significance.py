@@ -95,7 +95,7 @@ def called(groups: list[Group], seed: int, resamples: int, metrics: tuple[str, .
     return [comparison.verdict != NEITHER for comparison in found]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_equal_systems_are_called_different_in_one_of_twenty() -> None:
     """AP and PCK of 200 pairs at the 5 % level: at most 18, the 99 % quantile of so many draws with chance 0.05.
 
@@ -108,7 +108,7 @@ def test_equal_systems_are_called_different_in_one_of_twenty() -> None:
     assert (wrong.sum(0) >= 2).all(), "a rule that finds nothing at all would pass, too"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_equal_groups_of_three_seeds_are_called_different_in_at_most_one_of_twenty() -> None:
     """At most 10 of 200, no luck allowed for: with three seeds the rule errs on the safe side."""
     wrong = np.array([called(pair(seed, seeds=3, images=60), seed, 100) for seed in range(200)])

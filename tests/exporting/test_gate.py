@@ -104,7 +104,7 @@ def exported(run: Path) -> Path:
     return run / "export"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_folder_and_its_proof(exported: Path) -> None:
     assert {f.name for f in exported.iterdir()} == {
         *("model.onnx", "model.pt2", "skeleton.yaml", "preprocess.json", "reader.py", "gate.json")

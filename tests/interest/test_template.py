@@ -67,6 +67,7 @@ def test_a_turned_and_scaled_picture_gives_turned_and_scaled_points(degrees: flo
     assert away.max() < 1.5, away
 
 
+@pytest.mark.slow
 def test_other_pictures_of_the_plate_are_solved_by_a_few_templates() -> None:
     matcher = TemplateMatcher()
     matcher.learn(RigidPlate(PLATE, 3, seed=1))

@@ -20,6 +20,8 @@ from armature.launching import script as job_script
 from armature.launching.script import Work
 from armature.run_folder import RUN_VARIABLE
 
+pytestmark = pytest.mark.slow
+
 
 def directives(text: str) -> list[str]:
     return [line.removeprefix("#SBATCH ") for line in text.splitlines() if line.startswith("#SBATCH ")]
@@ -141,7 +143,6 @@ def test_dry_run_without_a_job_is_a_mistake(words: list[str], capsys: pytest.Cap
     assert "--dry-run" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_without_sbatch_nothing_is_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,7 +181,6 @@ def test_workers_are_an_array_of_the_same_command(capsys: pytest.CaptureFixture[
         launching.submit(command, Local(), 4)  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
 def test_runs_are_tried_before_they_are_queued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

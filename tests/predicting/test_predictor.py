@@ -48,6 +48,7 @@ def judged_and_predicted(run: Path, **overrides: Any) -> tuple[Predictions, Pred
     return metric.predictions(), Predictions.from_poses(found, [record.image_id for record in data.val.records])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("architecture", TINY)
 def test_the_answers_are_those_that_are_judged(make_run: MakeRun, architecture: str, precision: str) -> None:
@@ -100,6 +101,7 @@ def test_numbers_are_views_and_coco_results_are_pixel_indices(make_run: MakeRun)
     assert found.point("nose").shape == (len(found), 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("architecture", TINY)
 def test_folded_networks_say_the_same_but_for_the_last_digits(make_run: MakeRun, architecture: str) -> None:
     pictures = [np.random.default_rng(i).integers(0, 255, (100, 140, 3), np.uint8) for i in range(2)]

@@ -97,6 +97,7 @@ def test_an_animation_is_a_film(tmp_path: Path) -> None:
     assert [item.seconds for item in source.read(1)] == pytest.approx([0.05, 0.1])  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_film_from_any_frame_on(tmp_path: Path) -> None:
     pytest.importorskip("av")
     source = sources.find(lamps.film(tmp_path / "walk.mp4", 40, skip=[7, 8]))

@@ -132,6 +132,7 @@ def test_the_rank_correlation_is_scipys_and_weighs_pictures() -> None:
     assert found[1] == pytest.approx(found[0]) and found[2] != pytest.approx(found[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_every_small_architecture_has_votes_where_its_ideal_answer_is(name: str) -> None:
     """The strongest vote for a keypoint lies near the place that the codec decodes, for nine keypoints in ten."""

@@ -49,7 +49,7 @@ def test_a_suite_needs_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert "give run=FOLDER" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_probe_writes_one_table_a_suite_and_a_page(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -110,6 +110,7 @@ def test_every_sweep_of_the_project_composes_and_so_do_its_trials(name: str) -> 
     assert found.name == name and found.trials > 1
 
 
+@pytest.mark.slow
 def test_a_trial_gets_what_is_not_the_sweeps_own() -> None:
     found = settled("sweep=learning_rate", "trials=3", "trainer=debug", "train=['seed=7']", "retries=2", "+a=1")
     assert found.train == ["seed=7", "trainer=debug", "+a=1"]
@@ -118,7 +119,7 @@ def test_a_trial_gets_what_is_not_the_sweeps_own() -> None:
     assert settled("sweep=learning_rate", "monitor=val/error/mean").objectives == {"val/error/mean": "min"}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -141,5 +142,6 @@ def test_a_mistake_is_told_before_anything_is_made(overrides: list[str], message
         settled(*overrides)
 
 
+@pytest.mark.slow
 def test_a_grid_has_at_most_as_many_trials_as_points() -> None:
     assert settled("space={seed: 'choice(1,2,3)'}", "sampler=grid", "trials=50").trials == 3

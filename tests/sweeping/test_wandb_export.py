@@ -44,7 +44,7 @@ def one_of(parameter: dict[str, Any]) -> Any:
     return parameter["values"][-1] if "values" in parameter else parameter["max"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_agents_command_line_composes_with_the_values_that_it_was_given(tmp_path: Path) -> None:
     found = definition(SPACE, "trainer=debug", "seed=5", "sampler=random")
     values = {name: one_of(parameter) for name, parameter in found["parameters"].items()}
@@ -76,7 +76,7 @@ def test_the_definition_passes_wandbs_own_reading(tmp_path: Path) -> None:
     assert lengths[0] == 64 and lengths[-1] == 4096 and all(isinstance(n, int) for n in lengths)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

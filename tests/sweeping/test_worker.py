@@ -29,6 +29,8 @@ from armature.sweeping import folder, local, results
 from armature.sweeping.claims import is_alive
 from armature.sweeping.worker import Worker
 
+pytestmark = pytest.mark.slow
+
 X = {"x": "interval(-5, 5)"}
 
 
@@ -49,7 +51,7 @@ def test_a_sweep_comes_to_its_end_with_the_right_numbers(tmp_path: Path) -> None
     assert sweep.page.is_file() and results.succeeded(sweep)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pruning_stops_trials_and_saves_their_epochs(tmp_path: Path) -> None:
     sweep = made(tmp_path, "epochs=8", "seconds=0.15", trials=10, pruner=MEDIAN, max_epochs=8, lag=2)
     Worker(sweep).work()
@@ -66,7 +68,6 @@ def test_pruning_stops_trials_and_saves_their_epochs(tmp_path: Path) -> None:
         assert trial.value == trial.intermediate_values[last]
 
 
-@pytest.mark.slow
 def test_a_crash_is_recorded_with_its_error_and_the_trial_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "crash").write_text("0002")
     sweep = made(tmp_path, f"crash={tmp_path / 'crash'}")
@@ -79,7 +80,6 @@ def test_a_crash_is_recorded_with_its_error_and_the_trial_goes_on_from_its_check
     assert starts(sweep, 2) == [0, 1] and starts(sweep, 1) == [0]
 
 
-@pytest.mark.slow
 def test_a_trial_that_crashes_too_often_fails_and_the_sweep_goes_on(tmp_path: Path) -> None:
     (tmp_path / "crash").write_text("0002")
     sweep = made(tmp_path, f"crash={tmp_path / 'crash'}", retries=0)
@@ -110,7 +110,6 @@ def test_an_objective_that_nobody_measures_is_said_with_those_that_are(tmp_path:
     assert "val/AP" in sweep.trials()[0].user_attrs["error"]
 
 
-@pytest.mark.slow
 def test_the_objective_may_be_the_mean_over_seeds(tmp_path: Path) -> None:
     sweep = made(tmp_path, trials=2, seeds=[1, 5, 9])
     Worker(sweep).work()
@@ -121,7 +120,6 @@ def test_the_objective_may_be_the_mean_over_seeds(tmp_path: Path) -> None:
     assert results.rows(sweep)[0]["epoch"] == 12
 
 
-@pytest.mark.slow
 def test_a_worker_that_is_killed_leaves_its_trial_to_another_which_goes_on_where_it_was(tmp_path: Path) -> None:
     sweep = made(tmp_path, "epochs=6", "seconds=0.5", trials=1, max_epochs=6)
     first = start(sweep)
@@ -136,7 +134,6 @@ def test_a_worker_that_is_killed_leaves_its_trial_to_another_which_goes_on_where
     assert results.rows(sweep)[0]["attempts"] == 2
 
 
-@pytest.mark.slow
 def test_the_training_of_a_killed_worker_ends_too(tmp_path: Path) -> None:
     sweep = made(tmp_path, "seconds=30", trials=1)
     first = start(sweep)
@@ -148,7 +145,6 @@ def test_the_training_of_a_killed_worker_ends_too(tmp_path: Path) -> None:
     wait(lambda: not is_alive(child), 10)
 
 
-@pytest.mark.slow
 def test_a_trial_whose_workers_always_die_is_given_up(tmp_path: Path) -> None:
     sweep = made(tmp_path, trials=1)
     watch, claim = Worker(sweep).watch, None
@@ -160,7 +156,6 @@ def test_a_trial_whose_workers_always_die_is_given_up(tmp_path: Path) -> None:
     assert "5 workers died" in sweep.trials()[0].user_attrs["error"]
 
 
-@pytest.mark.slow
 def test_stop_ends_workers_anywhere_and_resume_goes_on(tmp_path: Path) -> None:
     sweep = made(tmp_path, "epochs=5", "seconds=0.3", trials=2, max_epochs=5)
     worker = start(sweep)
@@ -176,7 +171,6 @@ def test_stop_ends_workers_anywhere_and_resume_goes_on(tmp_path: Path) -> None:
     assert starts(sweep, 0)[1] >= 1
 
 
-@pytest.mark.slow
 def test_stop_after_the_trial_finishes_it_first(tmp_path: Path) -> None:
     sweep = made(tmp_path, "seconds=0.3", trials=3)
     worker = start(sweep)
@@ -186,7 +180,6 @@ def test_stop_after_the_trial_finishes_it_first(tmp_path: Path) -> None:
     assert [t.state.name for t in sweep.trials()] == ["COMPLETE", "WAITING", "WAITING"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
 def test_a_worker_that_is_told_to_go_gives_its_trial_back(tmp_path: Path, number: int) -> None:
     sweep = made(tmp_path, "seconds=0.3", trials=1)
@@ -208,7 +201,6 @@ def test_one_who_lost_its_trial_lets_go_of_it(tmp_path: Path) -> None:
     worker.kill()
 
 
-@pytest.mark.slow
 def test_a_sweep_can_be_made_longer(tmp_path: Path) -> None:
     sweep = made(tmp_path, trials=2)
     Worker(sweep).work()
@@ -220,7 +212,7 @@ def test_a_sweep_can_be_made_longer(tmp_path: Path) -> None:
     assert record(longer) == record(_run(made(tmp_path / "whole", trials=4)))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_database_does_as_well(tmp_path: Path) -> None:
     sweep = made(tmp_path, storage=f"sqlite:///{tmp_path / 'study.db'}", trials=3)
     workers = [start(sweep) for _ in range(2)]

@@ -16,6 +16,8 @@ from armature.tracking import WandbLogger
 from armature.tracking.continuity import Continuity
 from armature.tracking.parts import last_steps, parts
 
+pytestmark = pytest.mark.slow
+
 METRICS = ("step/fit", "step/lr", "train/fit", "train/total", "val/AP", "throughput/data_wait")
 
 
@@ -146,7 +148,6 @@ def test_rows_of_another_run_are_not_replayed(tmp_path):
     assert len(offline_runs(tmp_path / "b")[0].rows) == 1
 
 
-@pytest.mark.slow
 def test_really_killed_right_after_a_checkpoint(tmp_path, undisturbed):
     logger, here = WandbLogger(tmp_path), Path(__file__).parent
     script = f"""

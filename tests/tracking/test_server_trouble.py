@@ -106,6 +106,7 @@ def steps_of(folder):
     return [step for step, _, _ in Offline(file).column("step/fit")]
 
 
+@pytest.mark.slow
 def test_a_run_with_unsent_parts_goes_on_offline(monkeypatch, tmp_path, caplog):
     """W&B takes steps in their order only: what is sent later must not come before."""
     first = WandbLogger(tmp_path)

@@ -41,6 +41,7 @@ def mice(names: list[str]) -> dict[str, Any]:
     return {"images": [image], "annotations": people, "categories": [{"id": 1, "name": "mouse", "keypoints": names}]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "ending"), [("mpii", "png"), ("mirror_mouse", "svg"), ("hand_21", "pdf")])
 def test_a_picture_of_a_skeleton(name: str, ending: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(f"skeleton={name}", f"output=new/it.{ending}") == 0

@@ -12,6 +12,8 @@ import yaml
 from armature import cli, config_folders
 from armature.reports import ledger
 
+pytestmark = pytest.mark.slow
+
 #: An experiment of a user, in a folder of their own: a few drawn pictures, a network of a few kernels.
 EXPERIMENT = """# @package _global_
 defaults:
@@ -68,7 +70,6 @@ def trained(place: Path) -> Path:
     return run
 
 
-@pytest.mark.slow
 def test_a_training_that_reaches_it_leaves_a_run_and_a_result(place: Path, trained: Path) -> None:
     found = result(place, "easy")
     metrics = json.loads((trained / "metrics.json").read_text())

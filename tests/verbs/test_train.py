@@ -18,6 +18,8 @@ import yaml
 from armature import cli
 from smallest import RUN
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     *RUN,
     "data.batch_size=8",
@@ -62,7 +64,6 @@ def test_a_run_leaves_everything_it_promises(whole: Path) -> None:
     assert len(list(csv.DictReader((whole / "history.csv").open()))) == 4
 
 
-@pytest.mark.slow
 def test_two_epochs_and_two_more_are_four_to_the_bit(whole: Path, tmp_path: Path) -> None:
     halves = train(tmp_path, "trainer.max_epochs=2", "schedule_epochs=4")
     before = json.loads((halves / "provenance.json").read_text())
@@ -87,7 +88,6 @@ def test_a_run_judged_again_gives_the_same_numbers(whole: Path, tmp_path: Path) 
     assert again == first
 
 
-@pytest.mark.slow
 def test_a_run_from_before_there_was_a_primary_metric_is_judged_and_goes_on(whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "default" / whole.name
     shutil.copytree(whole, run)
@@ -137,7 +137,6 @@ def test_a_loss_on_an_output_that_nobody_emits_is_an_error_before_training(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 def test_ctrl_c_keeps_the_state_and_says_how_to_go_on(whole: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "armature", "train", *SMALL, f"runs={tmp_path}", "trainer.max_epochs=500"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL)

@@ -22,7 +22,7 @@ SMALL = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("option", ["null", "none"])
 def test_no_logger_at_all(tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ARMATURE_RUN_ID", raising=False)
