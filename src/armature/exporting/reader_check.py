@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -45,11 +45,8 @@ def shift(restored: Restored, tried: Tried, folder: Path, share: float) -> dict[
 
 def load(folder: Path) -> Callable[[Path], Callable[..., dict[str, Any]]]:
     """The class ``Exported`` of a folder's reader.py."""
-    spec = importlib.util.spec_from_file_location("exported_reader", folder / "reader.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Exported  # type: ignore[no-any-return]
+    # An import would leave its bytecode in the folder that is handed on.
+    return runpy.run_path(str(folder / "reader.py"))["Exported"]  # type: ignore[no-any-return]
 
 
 def _poses(found: dict[str, Any]) -> Poses:
