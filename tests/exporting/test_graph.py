@@ -45,7 +45,11 @@ def drawn(count: int = 4, size: tuple[int, int] = (128, 128)) -> torch.Tensor:
 def lively(model: Any) -> Any:
     """The model with statistics of pictures and loud last layers, so that its answers differ from place to place."""
     generator = torch.Generator().manual_seed(1)
+    norms = [layer for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
     with torch.no_grad():
+        for norm in norms:
+            # At YOLOv8's 0.03 one batch would leave every picture looking alike.
+            norm.momentum = 1.0 if norm.momentum == 0.03 else norm.momentum
         model.train()(drawn(2))
         for layer in model.modules():
             if isinstance(layer, torch.nn.Conv2d) and layer.bias is not None:

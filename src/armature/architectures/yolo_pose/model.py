@@ -18,8 +18,10 @@ from armature.architectures.yolo_pose.blocks import SPPF, C2f, ConvNormAct
 from armature.errors import ConfigError
 from armature.structures import Instances, Outputs, Skeleton
 
-#: Canvas pixels per cell of the three levels.
-STRIDES = (8, 16, 32)
+#: Channels of the stem and of each stage, before they are scaled.
+_CHANNELS = (64, 128, 256, 512, 1024)
+#: How often the size is halved in all, by the stride of the finest level.
+_HALVINGS = {4: 4, 8: 5}
 #: Grey beside the picture (114 of 255).
 _GREY = 114 / 255
 
@@ -27,13 +29,16 @@ _GREY = 114 / 255
 class YOLOPose(nn.Module):
     """Boxes, person scores and keypoints at every cell of three levels; one cell is one anchor point.
 
-    A canvas that 32 does not divide is padded with grey on all sides, half on each.
+    A canvas that the coarsest stride does not divide is padded with grey on all sides, half on each.
 
     Args:
         skeleton: gives K.
         depth: factor of the number of bottlenecks. width: factor of all channels.
         max_channels: channels of a layer before ``width`` are at most this.
         bins: distances that the distribution of a box side spans: 0 ... bins - 1 cells.
+        finest: canvas pixels per cell of the finest of the three levels; the others have twice and four times as many.
+            8 as published, with its five halvings; 4, with four, gives people of a small canvas as many cells as theirs
+            have at 640 px.
 
     Returns:
         A anchors: all cells row by row, fine level first. Distances are from the anchor, in cells of its level.
@@ -42,24 +47,33 @@ class YOLOPose(nn.Module):
         anchors (A 2) xy, canvas px; strides (A) px.
 
     Raises:
-        ConfigError: fewer than two bins, or factors that are not positive.
+        ConfigError: fewer than two bins, factors that are not positive, or another ``finest``.
     """
 
     def __init__(
-        self, skeleton: Skeleton, depth: float = 0.33, width: float = 0.25, max_channels: int = 1024, bins: int = 16
+        self,
+        skeleton: Skeleton,
+        depth: float = 0.33,
+        width: float = 0.25,
+        max_channels: int = 1024,
+        bins: int = 16,
+        finest: int = 8,
     ) -> None:
         super().__init__()
         if bins < 2 or depth <= 0 or width <= 0:
             raise ConfigError(f"YOLOPose: depth={depth}, width={width} must be > 0 and bins={bins} at least 2")
-        channels = [_scaled(c, width, max_channels) for c in (64, 128, 256, 512, 1024)]
+        if finest not in _HALVINGS:
+            raise ConfigError(f"YOLOPose: finest={finest} is not a stride of the finest level; known: 8 (published), 4")
+        self.strides = (finest, 2 * finest, 4 * finest)
+        channels = [_scaled(c, width, max_channels) for c in _CHANNELS[: _HALVINGS[finest]]]
         repeats = [max(1, round(n * depth)) for n in (3, 6)]
         self.backbone = CSPBackbone(channels, repeats)
-        self.neck = PAN(channels[2:], repeats[0])
-        self.head = Head(channels[2:], skeleton.count, bins)
+        self.neck = PAN(channels[-3:], repeats[0])
+        self.head = Head(channels[-3:], skeleton.count, bins, self.strides)
 
     def forward(self, images: Float[Tensor, "B 3 H W"], instances: Instances | None = None) -> Outputs:
         height, width = images.shape[-2:]
-        down, across = -height % STRIDES[-1], -width % STRIDES[-1]
+        down, across = -height % self.strides[-1], -width % self.strides[-1]
         left, top = across // 2, down // 2
         if down or across:
             images = F.pad(images, (left, across - left, top, down - top), value=_GREY)
@@ -72,19 +86,21 @@ def _scaled(channels: int, width: float, most: int) -> int:
 
 
 class CSPBackbone(nn.Module):
-    """Feature maps at strides 8, 16 and 32: a stem, four halvings each followed by a C2f, and SPPF.
+    """Feature maps of the last three stages, finest first: a stem, halvings each followed by a C2f, and SPPF.
 
     Args:
-        channels: of the stem and the four stages. repeats: bottlenecks of the outer and of the inner two stages.
+        channels: of the stem and the stages, at least three of them.
+        repeats: bottlenecks of the first and the last stage, and of those between.
     """
 
     def __init__(self, channels: Sequence[int], repeats: Sequence[int]) -> None:
         super().__init__()
         self.stem = ConvNormAct(3, channels[0], 3, 2)
         few, many = repeats
+        depths = (few, *[many] * (len(channels) - 3), few)
         self.stages = nn.ModuleList(
             nn.Sequential(ConvNormAct(a, b, 3, 2), C2f(b, b, n, shortcut=True))
-            for a, b, n in zip(channels[:-1], channels[1:], (few, many, many, few), strict=True)
+            for a, b, n in zip(channels[:-1], channels[1:], depths, strict=True)
         )
         self.pool = SPPF(channels[-1])
 
@@ -93,7 +109,7 @@ class CSPBackbone(nn.Module):
         for stage in self.stages:
             x = stage(x)
             levels.append(x)
-        return [*levels[1:3], self.pool(levels[3])]
+        return [*levels[-3:-1], self.pool(levels[-1])]
 
 
 class PAN(nn.Module):
@@ -129,10 +145,12 @@ class Head(nn.Module):
 
     Args:
         channels: of the levels, finest first. keypoints: K. bins: of a box side's distribution.
+        strides: of the levels, px.
     """
 
-    def __init__(self, channels: Sequence[int], keypoints: int, bins: int) -> None:
+    def __init__(self, channels: Sequence[int], keypoints: int, bins: int, strides: Sequence[int]) -> None:
         super().__init__()
+        self.strides = strides
         fine = channels[0]
         self.boxes = _branches(channels, max(16, fine // 4, 4 * bins), 4 * bins)
         self.scores = _branches(channels, fine, 1)
@@ -145,7 +163,7 @@ class Head(nn.Module):
 
     def _set_biases(self) -> None:
         """Boxes begin without a preference; scores as if five people stood in 640 px squared of each level."""
-        for boxes, scores, stride in zip(self.boxes, self.scores, STRIDES, strict=True):
+        for boxes, scores, stride in zip(self.boxes, self.scores, self.strides, strict=True):
             nn.init.constant_(boxes[-1].bias, 1.0)  # type: ignore[index, arg-type]
             nn.init.constant_(scores[-1].bias, math.log(5 / (640 / stride) ** 2))  # type: ignore[index, arg-type]
 
@@ -153,7 +171,7 @@ class Head(nn.Module):
         """Args: levels, finest first; margin: padding to the left and above, px."""
         bins = _rows(self.boxes, levels).unflatten(-1, (4, -1)).float()
         points = _rows(self.keypoints, levels).unflatten(-1, (-1, 3)).float()
-        anchors, strides = zip(*(_anchors(x, s, margin) for x, s in zip(levels, STRIDES, strict=True)), strict=True)
+        anchors, strides = zip(*(_anchors(x, s, margin) for x, s in zip(levels, self.strides, strict=True)), strict=True)
         return {
             "scores": _rows(self.scores, levels).float(),
             "boxes": self._boxes(bins),
