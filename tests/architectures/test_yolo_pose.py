@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from armature.architectures.protocol import synthetic_batch
+from armature.architectures.yolo_pose.codec import YOLOPoseCodec
 from armature.architectures.yolo_pose.model import YOLOPose
 from armature.architectures.yolo_pose.released import convert, load, reference_name
 from armature.errors import ConfigError
@@ -255,3 +257,23 @@ def test_anchors_are_the_middles_of_cells_on_the_canvas(size: tuple[int, int]) -
 def test_impossible_sizes_are_refused() -> None:
     with pytest.raises(ConfigError, match="bins=1"):
         YOLOPose(PERSON, bins=1)
+
+
+@pytest.mark.parametrize("size", [(128, 128), (97, 131)])
+def test_heatmaps_peak_at_the_labelled_points_and_the_finest_level_is_at_stride_four(size: tuple[int, int]) -> None:
+    model = YOLOPose(PERSON, width=0.25, finest=4, heatmaps=True)
+    batch = synthetic_batch(PERSON.count, size)
+    outputs = model(batch.images)
+    assert sorted(set(outputs["strides"].tolist())) == [4, 8, 16]
+    target = YOLOPoseCodec(PERSON).encode(outputs, batch)["heatmaps"]
+    height, width = outputs["heatmaps"].shape[-2:]
+    left, top = (outputs["anchors"][0] - 2).tolist()
+    people = batch.instances
+    expected = torch.zeros_like(target.value, dtype=torch.bool)
+    for b, m, k in ((people.visibility > 0) & people.valid[..., None]).nonzero().tolist():
+        x, y = people.keypoints[b, m, k].tolist()
+        column, row = math.floor((x - left) / 4), math.floor((y - top) / 4)
+        if 0 <= column < width and 0 <= row < height:
+            expected[b, k, row, column] = True
+    assert expected.any()
+    assert torch.equal(target.value == 1, expected)

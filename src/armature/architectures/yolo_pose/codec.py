@@ -10,6 +10,7 @@ from torch import Tensor
 
 from armature.architectures.yolo_pose import drawn
 from armature.architectures.yolo_pose.assignment import TaskAligned
+from armature.architectures.yolo_pose.auxiliary import heatmaps
 from armature.errors import ConfigError
 from armature.ops.drawable import Drawable
 from armature.ops.fixed_people import FixedPeople, best_first, pick, survivors
@@ -98,6 +99,8 @@ class YOLOPoseCodec:
         seen = rows["visibility"]
         rows["visibility"] = seen._replace(weight=seen.weight * batch.knows()[b])
         dense = {name: _spread(target, at, mine.shape) for name, target in rows.items()}
+        if "heatmaps" in outputs:
+            dense["heatmaps"] = heatmaps(outputs["heatmaps"].shape[-2:], batch, points, strides[0])
         return dense | {"scores": Target(found.quality[..., None], learned[..., None].float())}
 
     def _rows(
@@ -186,6 +189,8 @@ class YOLOPoseCodec:
             "keypoints": targets["keypoints"].value,
             "visibility": _logit(targets["visibility"].value),
         }
+        if "heatmaps" in targets:
+            values["heatmaps"] = _logit(targets["heatmaps"].value)
         return outputs | {name: value.to(outputs[name].dtype) for name, value in values.items()}
 
     def drawable(self, outputs: Outputs, targets: dict[str, Target], canvas: tuple[int, int]) -> dict[str, Drawable]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from armature.ops.drawable import Boxes, Drawable, Places
+from armature.ops.drawable import Boxes, Drawable, Maps, Places, channels
 from armature.structures import Outputs, Target
 
 
@@ -16,7 +16,11 @@ def of_targets(outputs: Outputs, targets: dict[str, Target]) -> dict[str, Drawab
     corners = torch.cat([anchors, anchors], 1)[anchor] + boxes.value[image, anchor] * strides[anchor, None]
     at, a, k = (joints.weight[..., 0] > 0).nonzero().unbind(1)
     points = anchors[a] + joints.value[at, a, k] * strides[a, None]
-    return {
+    maps: dict[str, Drawable] = {}
+    if (heat := targets.get("heatmaps")) is not None and torch.equal(anchors[0], strides[:1].expand(2) / 2):
+        # Only a grid that begins where the canvas does lies over it.
+        maps["heatmaps"] = Maps(heat.value, channels(*[heat.value.shape[1]] * 2), heat.weight)
+    return maps | {
         "scores": Places(anchors[anchor], image, torch.full_like(image, -1)),
         "boxes": Boxes(corners, image),
         "keypoints": Places(points, at, k, anchors[a]),

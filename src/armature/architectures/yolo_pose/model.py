@@ -39,12 +39,14 @@ class YOLOPose(nn.Module):
         finest: canvas pixels per cell of the finest of the three levels; the others have twice and four times as many.
             8 as published, with its five halvings; 4, with four, gives people of a small canvas as many cells as theirs
             have at 640 px.
+        heatmaps: the finest level says at every cell as well which keypoints are there, for a loss in training; no
+            person comes from it (the auxiliary task of DirectPose, Tian et al. 2019). Not in YOLOv8.
 
     Returns:
         A anchors: all cells row by row, fine level first. Distances are from the anchor, in cells of its level.
         scores (B A 1) logits; boxes (B A 4) xyxy, the first two negative; bins (B A 4 n) logits of the distances of
         left, top, right and bottom; keypoints (B A K 2) xy; visibility (B A K) logits;
-        anchors (A 2) xy, canvas px; strides (A) px.
+        anchors (A 2) xy, canvas px; strides (A) px; with ``heatmaps`` heatmaps (B K h w) logits.
 
     Raises:
         ConfigError: fewer than two bins, factors that are not positive, or another ``finest``.
@@ -58,6 +60,7 @@ class YOLOPose(nn.Module):
         max_channels: int = 1024,
         bins: int = 16,
         finest: int = 8,
+        heatmaps: bool = False,
     ) -> None:
         super().__init__()
         if bins < 2 or depth <= 0 or width <= 0:
@@ -69,7 +72,7 @@ class YOLOPose(nn.Module):
         repeats = [max(1, round(n * depth)) for n in (3, 6)]
         self.backbone = CSPBackbone(channels, repeats)
         self.neck = PAN(channels[-3:], repeats[0])
-        self.head = Head(channels[-3:], skeleton.count, bins, self.strides)
+        self.head = Head(channels[-3:], skeleton.count, bins, self.strides, heatmaps)
 
     def forward(self, images: Float[Tensor, "B 3 H W"], instances: Instances | None = None) -> Outputs:
         height, width = images.shape[-2:]
@@ -145,16 +148,19 @@ class Head(nn.Module):
 
     Args:
         channels: of the levels, finest first. keypoints: K. bins: of a box side's distribution.
-        strides: of the levels, px.
+        strides: of the levels, px. heatmaps: the finest level has a branch of keypoint heatmaps as well.
     """
 
-    def __init__(self, channels: Sequence[int], keypoints: int, bins: int, strides: Sequence[int]) -> None:
+    def __init__(
+        self, channels: Sequence[int], keypoints: int, bins: int, strides: Sequence[int], heatmaps: bool = False
+    ) -> None:
         super().__init__()
         self.strides = strides
         fine = channels[0]
         self.boxes = _branches(channels, max(16, fine // 4, 4 * bins), 4 * bins)
         self.scores = _branches(channels, fine, 1)
         self.keypoints = _branches(channels, max(fine // 4, 3 * keypoints), 3 * keypoints)
+        self.heatmaps = nn.Sequential(ConvNormAct(fine, fine, 3), nn.Conv2d(fine, keypoints, 1)) if heatmaps else None
         # The mean of a distribution as a frozen convolution: 16 of the published parameters.
         self.dfl = nn.Conv2d(bins, 1, 1, bias=False).requires_grad_(False)
         with torch.no_grad():
@@ -166,13 +172,18 @@ class Head(nn.Module):
         for boxes, scores, stride in zip(self.boxes, self.scores, self.strides, strict=True):
             nn.init.constant_(boxes[-1].bias, 1.0)  # type: ignore[index, arg-type]
             nn.init.constant_(scores[-1].bias, math.log(5 / (640 / stride) ** 2))  # type: ignore[index, arg-type]
+        if self.heatmaps is not None:  # a tenth, as every network of heatmaps begins (Lin et al. 2017, section 4.1)
+            nn.init.constant_(self.heatmaps[-1].bias, -math.log(9))  # type: ignore[arg-type]
 
     def forward(self, levels: list[Tensor], margin: tuple[int, int]) -> Outputs:
         """Args: levels, finest first; margin: padding to the left and above, px."""
         bins = _rows(self.boxes, levels).unflatten(-1, (4, -1)).float()
         points = _rows(self.keypoints, levels).unflatten(-1, (-1, 3)).float()
-        anchors, strides = zip(*(_anchors(x, s, margin) for x, s in zip(levels, self.strides, strict=True)), strict=True)
-        return {
+        anchors, strides = zip(
+            *(_anchors(x, s, margin) for x, s in zip(levels, self.strides, strict=True)), strict=True
+        )
+        maps = {} if self.heatmaps is None else {"heatmaps": self.heatmaps(levels[0]).float()}
+        return maps | {
             "scores": _rows(self.scores, levels).float(),
             "boxes": self._boxes(bins),
             "bins": bins,
