@@ -77,12 +77,14 @@ def _precisions() -> list[str]:
 
 
 def _ours(module: Any, batch: Batch) -> list[Way]:
-    model = module.model.train()
+    # In the layout that is trained in (channels_last in the config).
+    model = module.model.train().to(memory_format=module.layout)
+    images = batch.images.contiguous(memory_format=module.layout)
     optimizer = _sgd(model)
 
     def step(half: bool) -> float:
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            outputs = model(batch.images, batch.instances)
+            outputs = model(images, batch.instances)
             start = time.process_time()
             targets = module.encode(outputs, batch)
             encode = time.process_time() - start

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from armature.errors import ConfigError
 from armature.losses.quality import floored_mean
+from armature.losses.reduction import supervised
 from armature.ops.overlaps import paired_overlap
 from armature.structures import Target
 
@@ -43,9 +43,7 @@ class BoxOverlap(nn.Module):
         return "" if upright.all() else "it reads boxes as xyxy, and in these targets x2 < x1 or y2 < y1"
 
     def forward(self, output: Tensor, target: Target) -> Tensor:
-        weight = target.weight.amax(-1).expand(output.shape[:-1])
-        on = (weight > 0)[..., None]
-        # Unsupervised boxes may be degenerate, and their gradients infinite: they are replaced before anything.
-        whole = torch.tensor([0.0, 0.0, 1.0, 1.0], device=output.device, dtype=output.dtype)
-        overlap = paired_overlap(output.where(on, whole), target.value.to(output.dtype).where(on, whole), self.kind)
-        return floored_mean(1 - overlap, weight, self.least)
+        # Unsupervised boxes may be degenerate, and their gradients infinite: they never get here.
+        output, target = supervised(output, target, 1)
+        overlap = paired_overlap(output, target.value.to(output.dtype), self.kind)
+        return floored_mean(1 - overlap, target.weight.amax(-1), self.least)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from armature.losses.quality import floored_mean
+from armature.losses.reduction import supervised
 from armature.structures import Target
 
 
@@ -34,5 +35,6 @@ class DFL(nn.Module):
         return "" if fair else "its targets are shares of bins, and these do not sum to one"
 
     def forward(self, output: Tensor, target: Target) -> Tensor:
+        output, target = supervised(output, target, 2)
         each = -(target.value * output.log_softmax(-1)).sum(-1).mean(-1)
         return floored_mean(each, target.weight.amax((-1, -2)), self.least)

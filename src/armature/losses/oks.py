@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from armature.errors import ConfigError
-from armature.losses.reduction import weighted_mean
+from armature.losses.reduction import supervised, weighted_mean
 from armature.skeletons import sigmas_or_default
 from armature.structures import Skeleton, Target
 
@@ -51,7 +51,10 @@ class OKS(nn.Module):
             raise ValueError(
                 "the OKS loss needs Target.scale (the person's area); this codec gives none for this output"
             )
+        if self.xy == -1:
+            output, target = supervised(output, target, 2)
         squared = (output - target.value).square().sum(self.xy, keepdim=True)
         # The area is clamped: a person squeezed to nothing by a crop would divide by zero.
+        assert target.scale is not None
         exponent = squared / (2 * target.scale.clamp(min=1e-3) * self.variances)
         return weighted_mean(1 - torch.exp(-exponent), target.weight.amax(self.xy, keepdim=True))
