@@ -257,6 +257,8 @@ def test_anchors_are_the_middles_of_cells_on_the_canvas(size: tuple[int, int]) -
 def test_impossible_sizes_are_refused() -> None:
     with pytest.raises(ConfigError, match="bins=1"):
         YOLOPose(PERSON, bins=1)
+    with pytest.raises(ConfigError, match="finest=16 is not a stride"):
+        YOLOPose(PERSON, finest=16)
 
 
 @pytest.mark.parametrize("size", [(128, 128), (97, 131)])
