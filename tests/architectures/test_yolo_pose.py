@@ -279,3 +279,9 @@ def test_heatmaps_peak_at_the_labelled_points_and_the_finest_level_is_at_stride_
             expected[b, k, row, column] = True
     assert expected.any()
     assert torch.equal(target.value == 1, expected)
+    # Cells whose middle is under the mask teach nothing but their peaks; columns are those of the canvas.
+    batch.ignore[:, :, : size[1] // 2] = True
+    weight = YOLOPoseCodec(PERSON).encode(outputs, batch)["heatmaps"].weight
+    middle = torch.arange(width) * 4 + 2 + left
+    free = (middle.floor() >= size[1] // 2).expand(height, width)
+    assert torch.equal(weight > 0, free | expected)

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from armature.ops.grids import on_grid
+
 Radius = Literal["released", "corrected"]
 
 
@@ -54,6 +56,29 @@ def splat(
     for m in range(cells.shape[1]):
         torch.maximum(out, down[:, m, :, :, None] * across[:, m, :, None, :], out=out)
     return out
+
+
+def peaks_of_people(
+    boxes: Float[Tensor, "B M 4"],
+    points: Float[Tensor, "B M C 2"],
+    on: Bool[Tensor, "B M #C"],
+    size: tuple[int, int],
+    overlap: float = 0.7,
+    kind: Radius = "corrected",
+) -> Float[Tensor, "B C h w"]:
+    """Gaussians at the people's points, all with the person's own ``box_radius``; points beside the grid have none.
+
+    Args:
+        boxes, points: in cells. on: which points exist. size: (h, w). overlap, kind: of ``box_radius``.
+    """
+    radii = box_radius((boxes[..., 2:] - boxes[..., :2]).flip(-1), overlap, kind).floor()
+    cells = points.floor().long()
+    return splat(cells, radii, on & on_grid(cells, size), size)
+
+
+def unless_ignored(heat: Float[Tensor, "B C h w"], ignored: Bool[Tensor, "B h w"]) -> Float[Tensor, "B C h w"]:
+    """Weights of a heatmap: 1, but 0 at ignored cells that are no peak."""
+    return (~ignored[:, None] | (heat >= 1)).float()
 
 
 def _profile(at: Tensor, length: int, radii: Tensor, sigma: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 
@@ -24,6 +24,12 @@ def flat_cell(points: Float[Tensor, "*n 2"], size: tuple[int, int]) -> Int[Tenso
     height, width = size
     cell = points.floor().long()
     return cell[..., 1].clamp(0, height - 1) * width + cell[..., 0].clamp(0, width - 1)
+
+
+def on_grid(cells: Num[Tensor, "*n 2"], size: tuple[int, int]) -> Bool[Tensor, "*n"]:
+    """Whether xy, in cells, is on the (h, w) grid."""
+    limit = torch.tensor([size[1], size[0]], device=cells.device)
+    return ((cells >= 0) & (cells < limit)).all(-1)
 
 
 def cell_corner(index: Int[Tensor, "*n"], width: int) -> Float[Tensor, "*n 2"]:

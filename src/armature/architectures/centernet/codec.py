@@ -15,8 +15,17 @@ from torch import Tensor
 from armature.architectures.centernet import drawn
 from armature.ops.drawable import Drawable
 from armature.ops.fixed_people import FixedPeople, every_peak
-from armature.ops.gaussians import Radius, box_radius, splat
-from armature.ops.grids import cell_corner, cells_inside, corners, flat_cell, ignored_cells, owners, stride_of
+from armature.ops.gaussians import Radius, peaks_of_people, unless_ignored
+from armature.ops.grids import (
+    cell_corner,
+    cells_inside,
+    corners,
+    flat_cell,
+    ignored_cells,
+    on_grid,
+    owners,
+    stride_of,
+)
 from armature.ops.peaks import centroids, listed_peaks
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
@@ -104,7 +113,7 @@ class CenterNetCodec:
         centres = (boxes[..., :2] + boxes[..., 2:]) / 2
         heat = self._heat(boxes, centres[:, :, None], people.valid[..., None], size)
         areas = people.areas / stride**2
-        return {"center": Target(heat, _weight(heat, ignored_cells(batch.ignore, size)))} | self._at_centre(
+        return {"center": Target(heat, unless_ignored(heat, ignored_cells(batch.ignore, size)))} | self._at_centre(
             boxes, centres, joints, labelled, areas, people.valid, size
         )
 
@@ -118,15 +127,13 @@ class CenterNetCodec:
         silent = people.valid & ~labelled.any(-1)
         unlabelled = ignored_cells(batch.ignore, size) | cells_inside(boxes, silent, size)
         return {
-            "heatmaps": Target(heat, _weight(heat, unlabelled) * batch.knows()[:, :, None, None]),
+            "heatmaps": Target(heat, unless_ignored(heat, unlabelled) * batch.knows()[:, :, None, None]),
             "joint_offset": _joint_offsets(joints, labelled, size, self.reach),
         }
 
     def _heat(self, boxes: Tensor, points: Tensor, on: Tensor, size: tuple[int, int]) -> Tensor:
         """(B C h w): gaussians at the people's points (B M C 2), all with the person's own radius."""
-        radii = box_radius((boxes[..., 2:] - boxes[..., :2]).flip(-1), self.overlap, self.radius).floor()
-        cells = points.floor().long()
-        return splat(cells, radii, on & _on_grid(cells, size), size)
+        return peaks_of_people(boxes, points, on, size, self.overlap, self.radius)
 
     def _at_centre(
         self,
@@ -259,16 +266,6 @@ def _grid(maps: Tensor, batch: Batch) -> tuple[tuple[int, int], float]:
     return (height, width), stride_of(batch.images.shape[-1], width)
 
 
-def _on_grid(points: Tensor, size: tuple[int, int]) -> Tensor:
-    limit = torch.tensor([size[1], size[0]], device=points.device)
-    return ((points >= 0) & (points < limit)).all(-1)
-
-
-def _weight(heat: Tensor, ignored: Tensor) -> Tensor:
-    """1, but 0 at ignored cells that are no peak."""
-    return (~ignored[:, None] | (heat >= 1)).float()
-
-
 def _joint_offsets(joints: Tensor, labelled: Tensor, size: tuple[int, int], reach: int) -> Target:
     """The place of joints relative to the corners of the cells in and around which they lie.
 
@@ -279,7 +276,7 @@ def _joint_offsets(joints: Tensor, labelled: Tensor, size: tuple[int, int], reac
     shifts = torch.cartesian_prod(near, near).to(joints)
     share = torch.where((shifts == 0).all(-1), 1.0, _NEIGHBOUR)[:, None]
     corner = joints.floor()[..., None, :] + shifts  # (B M K S 2)
-    on = (labelled[..., None] & _on_grid(corner, size))[..., None] * share
+    on = (labelled[..., None] & on_grid(corner, size))[..., None] * share
     cells = flat_cell(corner, size).flatten(1)[..., None]
     both = torch.cat([(joints[..., None, :] - corner) * on, on], -1).flatten(1, 3)
     sums = both.new_zeros(len(joints), size[0] * size[1], 3).scatter_add_(1, cells.expand_as(both), both)

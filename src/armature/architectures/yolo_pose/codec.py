@@ -100,7 +100,10 @@ class YOLOPoseCodec:
         rows["visibility"] = seen._replace(weight=seen.weight * batch.knows()[b])
         dense = {name: _spread(target, at, mine.shape) for name, target in rows.items()}
         if "heatmaps" in outputs:
-            dense["heatmaps"] = heatmaps(outputs["heatmaps"].shape[-2:], batch, points, strides[0])
+            size = outputs["heatmaps"].shape[-2:]
+            # By where the anchors are: on a padded canvas the grid does not lie over the mask.
+            ignored = _under(batch.ignore, points[: size.numel()]).unflatten(1, size)
+            dense["heatmaps"] = heatmaps(batch, ignored, points[0], strides[0])
         return dense | {"scores": Target(found.quality[..., None], learned[..., None].float())}
 
     def _rows(
