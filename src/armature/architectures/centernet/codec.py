@@ -27,11 +27,10 @@ from armature.ops.grids import (
     stride_of,
 )
 from armature.ops.peaks import centroids, listed_peaks
+from armature.ops.snapping import nearest_listed, nearest_peak
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
 _EPS = 1e-4
-#: Squared cells added for each cell that a peak is outside a box: out of every reach.
-_FAR = 1e30
 #: Weight of a cell beside a joint's own, in learning where the joint is.
 _NEIGHBOUR = 0.2
 
@@ -173,17 +172,19 @@ class CenterNetCodec:
 
         Of several stages the last one speaks. Numbers become float32 where they are picked, not map by map.
         """
-        found = self._people(outputs, canvas[2], listed_peaks)
+        found = self._people(outputs, canvas[2], listed_peaks, nearest_listed)
         keep = found.scores > self.min_score
         return [Poses(*(values[b][keep[b]] for values in found)) for b in range(canvas[0])]
 
     def fixed(self, outputs: Outputs, size: tuple[int, int]) -> FixedPeople:
         """The people of ``decode`` on a canvas of ``size`` (H, W), in ``max_people`` slots an image."""
-        found = self._people(outputs, size[1], every_peak)
+        found = self._people(outputs, size[1], every_peak, nearest_peak)
         return found.best(found.scores > self.min_score, self.max_people)
 
-    def _people(self, outputs: Outputs, canvas_width: int, peaks: Callable[..., Any]) -> FixedPeople:
-        """Everybody at a peak of the centres, canvas px; ``peaks``: maps, count, floor -> values and cells."""
+    def _people(
+        self, outputs: Outputs, canvas_width: int, peaks: Callable[..., Any], nearest: Callable[..., Any]
+    ) -> FixedPeople:
+        """Everybody at a peak of the centres, canvas px; found by ``ops.peaks`` and ``ops.snapping``."""
         outputs = _last_stage(outputs)
         width = outputs["center"].shape[-1]
         stride = stride_of(canvas_width, width)
@@ -195,13 +196,19 @@ class CenterNetCodec:
         boxes = torch.cat([centre - half, centre + half], -1)
         joints = corner[:, :, None] + outputs["joints"][at].float()
         finer = stride / stride_of(canvas_width, outputs["heatmaps"].shape[-1])
-        joints, joint_scores = self._snap(joints, boxes, outputs, finer, peaks)
+        joints, joint_scores = self._snap(joints, boxes, outputs, finer, peaks, nearest)
         if self.score == "center*joints":
             scores = scores * joint_scores.mean(-1)
         return FixedPeople(joints * stride + self.shift, joint_scores, boxes * stride, scores)
 
     def _snap(
-        self, joints: Tensor, boxes: Tensor, outputs: Outputs, finer: float, peaks: Callable[..., Any]
+        self,
+        joints: Tensor,
+        boxes: Tensor,
+        outputs: Outputs,
+        finer: float,
+        peaks: Callable[..., Any],
+        nearest: Callable[..., Any],
     ) -> tuple[Tensor, Tensor]:
         """Each regressed joint moved to the nearest peak of its heatmap, where that is strong, near and in the box.
 
@@ -212,19 +219,14 @@ class CenterNetCodec:
         heat = outputs["heatmaps"]
         logits, cells = peaks(heat.float(), self.max_joints, _logit(self.snap_score))
         scores = logits.sigmoid()
-        # A weak peak is put outside every box. From here on (B K P N): vectorised along the people, the longest axis.
+        # A weak peak is put outside every box.
         found = (self._within_cells(outputs, cells) / finer).where(scores[..., None] > self.snap_score, torch.inf)
-        px, py = (v[..., None] for v in found.unbind(-1))
-        jx, jy = joints.permute(3, 0, 2, 1).contiguous()[:, :, :, None]
-        x1, y1, x2, y2 = boxes.permute(2, 0, 1).contiguous()[:, :, None, None]
-        outside = torch.maximum(torch.maximum(x1 - px, px - x2), torch.maximum(y1 - py, py - y2)).clamp_(min=0)
-        squared = (jx - px).square_().add_((jy - py).square_()).add_(outside, alpha=_FAR)
-        nearest = squared.min(2)
-        reach = self.snap_distance * torch.maximum(x2 - x1, y2 - y1)[:, 0]
-        snapped = (nearest.values.sqrt() <= reach).mT
-        to = found.gather(2, nearest.indices[..., None].expand(-1, -1, -1, 2)).transpose(1, 2)
-        moved = torch.where(snapped[..., None], to, joints)
-        return moved, torch.where(snapped, scores.gather(2, nearest.indices).mT, _score_at(heat, joints * finer))
+        distance, number = nearest(joints, boxes, found)
+        snapped = distance <= self.snap_distance * (boxes[..., 2:] - boxes[..., :2]).amax(-1, keepdim=True)
+        to = torch.cat([found, scores[..., None]], -1).transpose(1, 2)
+        to = to.gather(1, number[..., None].expand(-1, -1, -1, 3))
+        moved = torch.where(snapped[..., None], to[..., :2], joints)
+        return moved, torch.where(snapped, to[..., 2], _score_at(heat, joints * finer))
 
     def _within_cells(self, outputs: Outputs, cells: Tensor) -> Tensor:
         """(B K P 2): where in and around their cells the joint peaks are."""
@@ -288,9 +290,8 @@ def _score_at(heat: Tensor, joints: Tensor) -> Tensor:
     """(B N K): each joint's own heatmap (logits) where the joint lies, as a probability."""
     height, width = heat.shape[-2:]
     x, y = joints.floor().long().unbind(-1)
-    image = torch.arange(heat.shape[0], device=heat.device)[:, None, None]
-    channel = torch.arange(heat.shape[1], device=heat.device)
-    return heat[image, channel, y.clamp(0, height - 1), x.clamp(0, width - 1)].float().sigmoid()
+    cells = y.clamp_(0, height - 1) * width + x.clamp_(0, width - 1)
+    return heat.flatten(2).gather(2, cells.mT).mT.float().sigmoid()
 
 
 def _places(cells: Tensor, width: int) -> tuple[Any, ...]:
