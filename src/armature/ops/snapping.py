@@ -5,14 +5,47 @@ CenterNet's assignment of joints (Zhou et al. 2019, section 4.2).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 #: Added to squared distances for every unit outside the box.
 _FAR = 1e30
+
+
+class Snapped(NamedTuple):
+    """Joints, those that have a peak at it; the peak's score; and whether there was one."""
+
+    joints: Float[Tensor, "B N K 2"]
+    scores: Float[Tensor, "B N K"]
+    found: Bool[Tensor, "B N K"]
+
+
+def snapped(
+    joints: Float[Tensor, "B N K 2"],
+    boxes: Float[Tensor, "B N 4"],
+    peaks: Float[Tensor, "B K P 2"],
+    scores: Float[Tensor, "B K P"],
+    reach: float,
+    nearest: Callable[..., Any],
+) -> Snapped:
+    """Each joint at the nearest peak in its person's box that is at most ``reach`` of the box' longer side away.
+
+    Everything in the same unit.
+
+    Args:
+        peaks: infinite where none is. nearest: ``nearest_peak`` or ``nearest_listed``.
+    """
+    distance, number = nearest(joints, boxes, peaks)
+    found = distance <= reach * (boxes[..., 2:] - boxes[..., :2]).amax(-1, keepdim=True)
+    to = torch.cat([peaks, scores[..., None]], -1).transpose(1, 2)
+    to = to.gather(1, number[..., None].expand(-1, -1, -1, 3))
+    return Snapped(torch.where(found[..., None], to[..., :2], joints), to[..., 2], found)
 
 
 def nearest_peak(
@@ -72,3 +105,11 @@ def _nearest(
     numbers = np.zeros(people * count, np.int64)
     numbers[joint[best]] = place[at[best]] % most
     return np.sqrt(least).reshape(people, count), numbers.reshape(people, count)
+
+
+def score_at(maps: Float[Tensor, "B K h w"], joints: Float[Tensor, "B N K 2"]) -> Float[Tensor, "B N K"]:
+    """The probability that each joint's own map of logits gives to the cell in which the joint lies; xy in cells."""
+    height, width = maps.shape[-2:]
+    x, y = joints.floor().long().unbind(-1)
+    cells = y.clamp_(0, height - 1) * width + x.clamp_(0, width - 1)
+    return maps.flatten(2).gather(2, cells.mT).mT.float().sigmoid()

@@ -27,7 +27,7 @@ from armature.ops.grids import (
     stride_of,
 )
 from armature.ops.peaks import centroids, listed_peaks
-from armature.ops.snapping import nearest_listed, nearest_peak
+from armature.ops.snapping import nearest_listed, nearest_peak, score_at, snapped
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
 _EPS = 1e-4
@@ -221,12 +221,8 @@ class CenterNetCodec:
         scores = logits.sigmoid()
         # A weak peak is put outside every box.
         found = (self._within_cells(outputs, cells) / finer).where(scores[..., None] > self.snap_score, torch.inf)
-        distance, number = nearest(joints, boxes, found)
-        snapped = distance <= self.snap_distance * (boxes[..., 2:] - boxes[..., :2]).amax(-1, keepdim=True)
-        to = torch.cat([found, scores[..., None]], -1).transpose(1, 2)
-        to = to.gather(1, number[..., None].expand(-1, -1, -1, 3))
-        moved = torch.where(snapped[..., None], to[..., :2], joints)
-        return moved, torch.where(snapped, to[..., 2], _score_at(heat, joints * finer))
+        at = snapped(joints, boxes, found, scores, self.snap_distance, nearest)
+        return at.joints, torch.where(at.found, at.scores, score_at(heat, joints * finer))
 
     def _within_cells(self, outputs: Outputs, cells: Tensor) -> Tensor:
         """(B K P 2): where in and around their cells the joint peaks are."""
@@ -284,14 +280,6 @@ def _joint_offsets(joints: Tensor, labelled: Tensor, size: tuple[int, int], reac
     sums = both.new_zeros(len(joints), size[0] * size[1], 3).scatter_add_(1, cells.expand_as(both), both)
     value, weight = sums.mT.unflatten(2, size).split([2, 1], dim=1)
     return Target(value / weight.clamp(min=_NEIGHBOUR), weight)
-
-
-def _score_at(heat: Tensor, joints: Tensor) -> Tensor:
-    """(B N K): each joint's own heatmap (logits) where the joint lies, as a probability."""
-    height, width = heat.shape[-2:]
-    x, y = joints.floor().long().unbind(-1)
-    cells = y.clamp_(0, height - 1) * width + x.clamp_(0, width - 1)
-    return heat.flatten(2).gather(2, cells.mT).mT.float().sigmoid()
 
 
 def _places(cells: Tensor, width: int) -> tuple[Any, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,11 +11,13 @@ from torch import Tensor
 
 from armature.architectures.yolo_pose import drawn
 from armature.architectures.yolo_pose.assignment import TaskAligned
-from armature.architectures.yolo_pose.auxiliary import heatmaps
+from armature.architectures.yolo_pose.auxiliary import Snap, cell_middles, heatmaps
 from armature.errors import ConfigError
 from armature.ops.drawable import Drawable
-from armature.ops.fixed_people import FixedPeople, best_first, pick, survivors
+from armature.ops.fixed_people import FixedPeople, best_first, every_peak, pick, survivors
 from armature.ops.overlaps import paired_overlap
+from armature.ops.peaks import listed_peaks
+from armature.ops.snapping import nearest_listed, nearest_peak
 from armature.ops.suppression import suppress
 from armature.structures import Batch, Instances, Outputs, Poses, Skeleton, Target
 
@@ -36,11 +39,17 @@ class YOLOPoseCodec:
         overlap: of two boxes by more than this IoU the better one stays (0.7).
         candidates: boxes considered per image; the published 30,000 are all there are.
         max_people: at most so many per image (300).
+        snap_score: keypoints are put at the nearest peak of their heatmap in the person's box that reaches this; None:
+            they stay as they were regressed, as in YOLOv8. For models with ``heatmaps``.
+        snap_distance: and lies within this share of the box' longer side.
+        max_joints: peaks considered per heatmap.
+        score: of a person: the ``box``'s, as published, or ``box*keypoints``, times the mean of what the heatmaps say
+            of the keypoints, which needs a ``snap_score``.
         shift: canvas px added to x and y of decoded keypoints. 0.5 with released weights, which were trained on pixel
             indices, for pictures shown at their own size.
 
     Raises:
-        ConfigError: an unknown ``area``.
+        ConfigError: an unknown ``area`` or ``score``, or keypoints that are to snap where a model has no heatmaps.
     """
 
     def __init__(
@@ -55,9 +64,18 @@ class YOLOPoseCodec:
         candidates: int = 1000,
         max_people: int = 300,
         shift: float = 0.0,
+        snap_score: float | None = None,
+        snap_distance: float = 0.3,
+        max_joints: int = 30,
+        score: Literal["box", "box*keypoints"] = "box",
     ) -> None:
         if area not in ("box", "annotation"):
             raise ConfigError(f"codec.area={area}: known areas are box (as published) and annotation")
+        if score not in ("box", "box*keypoints"):
+            raise ConfigError(f"codec.score={score}: known scores are box (as published) and box*keypoints")
+        if score == "box*keypoints" and snap_score is None:
+            raise ConfigError("codec.score=box*keypoints: heatmaps score keypoints, so set codec.snap_score (0.3, say)")
+        self.score, self.snap = score, None if snap_score is None else Snap(snap_score, snap_distance, max_joints)
         self.flip = list(skeleton.flip)
         self.assign = TaskAligned(anchors, alpha, beta)
         self.area = area
@@ -68,10 +86,13 @@ class YOLOPoseCodec:
     def protocol(self) -> dict[str, str]:
         """How people come about, for the protocol card."""
         most = f"at most {self.max_people} of the best {self.candidates} above {self.min_score}"
+        snap = self.snap and f"; keypoints snap to peaks above {self.snap.score} within {self.snap.reach} of the box"
         return {
             "box_source": "the network's own boxes",
-            "score_rule": "person score",
-            "nms": f"box IoU {self.overlap}, {most}",
+            "score_rule": "person score"
+            if self.score == "box"
+            else "person score x mean heatmap score of its keypoints",
+            "nms": f"box IoU {self.overlap}, {most}{snap or ''}",
         }
 
     @property
@@ -100,10 +121,10 @@ class YOLOPoseCodec:
         rows["visibility"] = seen._replace(weight=seen.weight * batch.knows()[b])
         dense = {name: _spread(target, at, mine.shape) for name, target in rows.items()}
         if "heatmaps" in outputs:
-            size = outputs["heatmaps"].shape[-2:]
-            # By where the anchors are: on a padded canvas the grid does not lie over the mask.
-            ignored = _under(batch.ignore, points[: size.numel()]).unflatten(1, size)
-            dense["heatmaps"] = heatmaps(batch, ignored, points[0], strides[0])
+            grid, size = outputs["heatmap_grid"], (outputs["heatmaps"].shape[-2], outputs["heatmaps"].shape[-1])
+            # By where the cells are: on a padded canvas the grid does not lie over the mask.
+            ignored = _under(batch.ignore, cell_middles(grid, size)).unflatten(1, size)
+            dense["heatmaps"] = heatmaps(batch, ignored, grid)
         return dense | {"scores": Target(found.quality[..., None], learned[..., None].float())}
 
     def _rows(
@@ -143,8 +164,29 @@ class YOLOPoseCodec:
             a = suppress(boxes[b], scores[b], self.overlap, self.min_score, self.candidates, self.max_people)
             joints = points[a, None] + outputs["keypoints"][b, a].float() * strides[a, None, None] + self.shift
             visible = outputs["visibility"][b, a].float().sigmoid()
-            people.append(Poses(joints, visible, boxes[b, a], scores[b, a]))
+            found = FixedPeople(*(v[None] for v in (joints, visible, boxes[b, a], scores[b, a])))
+            found = self._refined(found, outputs, slice(b, b + 1), listed_peaks, nearest_listed)
+            people.append(Poses(*(values[0] for values in found)))
         return people
+
+    def _refined(
+        self,
+        people: FixedPeople,
+        outputs: Outputs,
+        images: slice,
+        peaks: Callable[..., Any],
+        nearest: Callable[..., Any],
+    ) -> FixedPeople:
+        """The people as the heatmaps of their ``images`` have it, where keypoints are to snap."""
+        if self.snap is None:
+            return people
+        if "heatmaps" not in outputs:
+            wish = f"codec.snap_score={self.snap.score}"
+            raise ConfigError(f"{wish}: this model has no heatmaps; set model.heatmaps=true or codec.snap_score=null")
+        heat, grid = outputs["heatmaps"][images].float(), outputs["heatmap_grid"].float()
+        joints, likely = self.snap(heat, grid, people.keypoints - self.shift, people.boxes, peaks, nearest)
+        scores = people.scores if self.score == "box" else people.scores * likely.mean(-1)
+        return people._replace(keypoints=joints + self.shift, scores=scores)
 
     def fixed(self, outputs: Outputs, size: tuple[int, int]) -> FixedPeople:
         """The people of ``decode``, in ``max_people`` slots an image."""
@@ -155,6 +197,7 @@ class YOLOPoseCodec:
         joints = pick(outputs["keypoints"].float(), best) * strides[best][..., None, None]
         visible = pick(outputs["visibility"].float(), best).sigmoid()
         everybody = FixedPeople(joints + points[best][:, :, None] + self.shift, visible, boxes, scores)
+        everybody = self._refined(everybody, outputs, slice(None), every_peak, nearest_peak)
         return everybody.best(keep, self.max_people)
 
     # ------------------------------------------------------------------ mirrored images, ceilings
@@ -170,12 +213,25 @@ class YOLOPoseCodec:
         same = paired_overlap(outputs["boxes"], other["boxes"])[..., None] > self.overlap
         share = torch.where(same, 0.5, (back > score).float())  # of the other view
         visible = [v.float().sigmoid() for v in (outputs["visibility"], other["visibility"])]
-        return outputs | {
-            "scores": _logit((score + back) / 2),
-            "boxes": outputs["boxes"].lerp(other["boxes"], share.to(outputs["boxes"].dtype)),
-            "keypoints": outputs["keypoints"].lerp(other["keypoints"], share[..., None].to(outputs["keypoints"].dtype)),
-            "visibility": _logit(visible[0].lerp(visible[1], share)),
-        }
+        return (
+            outputs
+            | self._heat_of_both(outputs, flipped)
+            | {
+                "scores": _logit((score + back) / 2),
+                "boxes": outputs["boxes"].lerp(other["boxes"], share.to(outputs["boxes"].dtype)),
+                "keypoints": outputs["keypoints"].lerp(
+                    other["keypoints"], share[..., None].to(outputs["keypoints"].dtype)
+                ),
+                "visibility": _logit(visible[0].lerp(visible[1], share)),
+            }
+        )
+
+    def _heat_of_both(self, outputs: Outputs, flipped: Outputs) -> Outputs:
+        """The mean of both views' heatmaps, if there are any."""
+        if "heatmaps" not in outputs:
+            return {}
+        heat, back = (o["heatmaps"].float().sigmoid() for o in (outputs, flipped))
+        return {"heatmaps": _logit((heat + back.flip(-1)[:, self.flip]) / 2)}
 
     def ideal(self, outputs: Outputs, targets: dict[str, Target]) -> Outputs:
         """The targets; boxes as far as the bins reach, and for a score what the box then overlaps the truth."""

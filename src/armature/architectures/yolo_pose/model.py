@@ -7,7 +7,7 @@ aggregation (Liu et al. 2018), distribution focal loss (Li et al. 2020), YOLO-Po
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -39,17 +39,22 @@ class YOLOPose(nn.Module):
         finest: canvas pixels per cell of the finest of the three levels; the others have twice and four times as many.
             8 as published, with its five halvings; 4, with four, gives people of a small canvas as many cells as theirs
             have at 640 px.
-        heatmaps: the finest level says at every cell as well which keypoints are there, for a loss in training; no
-            person comes from it (the auxiliary task of DirectPose, Tian et al. 2019). Not in YOLOv8.
+        levels: people are found at so many of the three, the coarsest (all, as published).
+        hidden: channels of the 3x3 convolutions of the branches ``boxes``, ``scores`` and ``keypoints``; those of the
+            published rule where there are none.
+        heatmaps: the finest level says at every cell as well which keypoints are there, for a loss in training (the
+            auxiliary task of DirectPose, Tian et al. 2019) and for ``codec.snap_score``. Not in YOLOv8.
 
     Returns:
         A anchors: all cells row by row, fine level first. Distances are from the anchor, in cells of its level.
         scores (B A 1) logits; boxes (B A 4) xyxy, the first two negative; bins (B A 4 n) logits of the distances of
         left, top, right and bottom; keypoints (B A K 2) xy; visibility (B A K) logits;
-        anchors (A 2) xy, canvas px; strides (A) px; with ``heatmaps`` heatmaps (B K h w) logits.
+        anchors (A 2) xy, canvas px; strides (A) px; with ``heatmaps`` heatmaps (B K h w) logits, and heatmap_grid (3)
+        the xy of their corner on the canvas and the side of their cells, px.
 
     Raises:
-        ConfigError: fewer than two bins, factors that are not positive, or another ``finest``.
+        ConfigError: fewer than two bins, factors that are not positive, another ``finest``, no or more than three
+            ``levels``, or a ``hidden`` branch that there is not.
     """
 
     def __init__(
@@ -60,6 +65,8 @@ class YOLOPose(nn.Module):
         max_channels: int = 1024,
         bins: int = 16,
         finest: int = 8,
+        levels: int = 3,
+        hidden: Mapping[str, int] | None = None,
         heatmaps: bool = False,
     ) -> None:
         super().__init__()
@@ -67,12 +74,15 @@ class YOLOPose(nn.Module):
             raise ConfigError(f"YOLOPose: depth={depth}, width={width} must be > 0 and bins={bins} at least 2")
         if finest not in _HALVINGS:
             raise ConfigError(f"YOLOPose: finest={finest} is not a stride of the finest level; known: 8 (published), 4")
+        if levels not in (1, 2, 3):
+            raise ConfigError(f"YOLOPose: levels={levels}: people are found at 1, 2 or all 3 of the levels")
         self.strides = (finest, 2 * finest, 4 * finest)
         channels = [_scaled(c, width, max_channels) for c in _CHANNELS[: _HALVINGS[finest]]]
         repeats = [max(1, round(n * depth)) for n in (3, 6)]
         self.backbone = CSPBackbone(channels, repeats)
         self.neck = PAN(channels[-3:], repeats[0])
-        self.head = Head(channels[-3:], skeleton.count, bins, self.strides, heatmaps)
+        self.head = Head(channels[-levels:], skeleton.count, bins, self.strides[-levels:], hidden)
+        self.heatmaps = Heatmaps(channels[-3], skeleton.count) if heatmaps else None
 
     def forward(self, images: Float[Tensor, "B 3 H W"], instances: Instances | None = None) -> Outputs:
         height, width = images.shape[-2:]
@@ -80,7 +90,12 @@ class YOLOPose(nn.Module):
         left, top = across // 2, down // 2
         if down or across:
             images = F.pad(images, (left, across - left, top, down - top), value=_GREY)
-        return self.head(self.neck(self.backbone(images)), (left, top))
+        levels = self.neck(self.backbone(images))
+        outputs = self.head(levels[-len(self.head.strides) :], (left, top))
+        if self.heatmaps is None:
+            return outputs
+        grid = images.new_tensor([-left, -top, self.strides[0]], dtype=torch.float32)
+        return outputs | {"heatmaps": self.heatmaps(levels[0]).float(), "heatmap_grid": grid}
 
 
 def _scaled(channels: int, width: float, most: int) -> int:
@@ -148,19 +163,23 @@ class Head(nn.Module):
 
     Args:
         channels: of the levels, finest first. keypoints: K. bins: of a box side's distribution.
-        strides: of the levels, px. heatmaps: the finest level has a branch of keypoint heatmaps as well.
+        strides: of the levels, px. hidden: channels of the branches' convolutions that are not the published ones.
     """
 
     def __init__(
-        self, channels: Sequence[int], keypoints: int, bins: int, strides: Sequence[int], heatmaps: bool = False
+        self,
+        channels: Sequence[int],
+        keypoints: int,
+        bins: int,
+        strides: Sequence[int],
+        hidden: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         self.strides = strides
-        fine = channels[0]
-        self.boxes = _branches(channels, max(16, fine // 4, 4 * bins), 4 * bins)
-        self.scores = _branches(channels, fine, 1)
-        self.keypoints = _branches(channels, max(fine // 4, 3 * keypoints), 3 * keypoints)
-        self.heatmaps = nn.Sequential(ConvNormAct(fine, fine, 3), nn.Conv2d(fine, keypoints, 1)) if heatmaps else None
+        width = _widths(channels[0], keypoints, bins, hidden or {})
+        self.boxes = _branches(channels, width["boxes"], 4 * bins)
+        self.scores = _branches(channels, width["scores"], 1)
+        self.keypoints = _branches(channels, width["keypoints"], 3 * keypoints)
         # The mean of a distribution as a frozen convolution: 16 of the published parameters.
         self.dfl = nn.Conv2d(bins, 1, 1, bias=False).requires_grad_(False)
         with torch.no_grad():
@@ -172,8 +191,6 @@ class Head(nn.Module):
         for boxes, scores, stride in zip(self.boxes, self.scores, self.strides, strict=True):
             nn.init.constant_(boxes[-1].bias, 1.0)  # type: ignore[index, arg-type]
             nn.init.constant_(scores[-1].bias, math.log(5 / (640 / stride) ** 2))  # type: ignore[index, arg-type]
-        if self.heatmaps is not None:  # a tenth, as every network of heatmaps begins (Lin et al. 2017, section 4.1)
-            nn.init.constant_(self.heatmaps[-1].bias, -math.log(9))  # type: ignore[arg-type]
 
     def forward(self, levels: list[Tensor], margin: tuple[int, int]) -> Outputs:
         """Args: levels, finest first; margin: padding to the left and above, px."""
@@ -182,8 +199,7 @@ class Head(nn.Module):
         anchors, strides = zip(
             *(_anchors(x, s, margin) for x, s in zip(levels, self.strides, strict=True)), strict=True
         )
-        maps = {} if self.heatmaps is None else {"heatmaps": self.heatmaps(levels[0]).float()}
-        return maps | {
+        return {
             "scores": _rows(self.scores, levels).float(),
             "boxes": self._boxes(bins),
             "bins": bins,
@@ -197,6 +213,31 @@ class Head(nn.Module):
     def _boxes(self, bins: Float[Tensor, "B A 4 n"]) -> Float[Tensor, "B A 4"]:
         distances = (bins.softmax(-1) * self.dfl.weight.flatten()).sum(-1)
         return torch.cat([-distances[..., :2], distances[..., 2:]], -1)
+
+
+class Heatmaps(nn.Sequential):
+    """A level's features to the logits of K keypoint heatmaps.
+
+    They begin at a tenth, as every network of heatmaps does (Lin et al. 2017, section 4.1).
+    """
+
+    def __init__(self, channels: int, keypoints: int) -> None:
+        last = nn.Conv2d(channels, keypoints, 1)
+        nn.init.constant_(last.bias, -math.log(9))  # type: ignore[arg-type]
+        super().__init__(ConvNormAct(channels, channels, 3), last)
+
+
+def _widths(fine: int, keypoints: int, bins: int, hidden: Mapping[str, int]) -> dict[str, int]:
+    """Channels of each branch: as published, by those of the finest level, where ``hidden`` says nothing."""
+    published = {
+        "boxes": max(16, fine // 4, 4 * bins),
+        "scores": fine,
+        "keypoints": max(fine // 4, 3 * keypoints),
+    }
+    if unknown := set(hidden) - set(published):
+        wrong, known = ", ".join(sorted(unknown)), ", ".join(published)
+        raise ConfigError(f"YOLOPose: hidden={dict(hidden)}: {wrong} is no branch; there are {known}")
+    return published | {name: int(width) for name, width in hidden.items()}
 
 
 def _branches(channels: Sequence[int], hidden: int, out: int) -> nn.ModuleList:
