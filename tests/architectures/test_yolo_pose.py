@@ -259,6 +259,10 @@ def test_impossible_sizes_are_refused() -> None:
         YOLOPose(PERSON, bins=1)
     with pytest.raises(ConfigError, match="finest=16 is not a stride"):
         YOLOPose(PERSON, finest=16)
+    with pytest.raises(ConfigError, match="levels=4"):
+        YOLOPose(PERSON, levels=4)
+    with pytest.raises(ConfigError, match=r"bones is no branch; there are boxes, scores, keypoints"):
+        YOLOPose(PERSON, hidden={"bones": 8})
 
 
 @pytest.mark.parametrize("size", [(128, 128), (97, 131)])
@@ -285,3 +289,64 @@ def test_heatmaps_peak_at_the_labelled_points_and_the_finest_level_is_at_stride_
     middle = torch.arange(width) * 4 + 2 + left
     free = (middle.floor() >= size[1] // 2).expand(height, width)
     assert torch.equal(weight > 0, free | expected)
+
+
+def test_people_may_be_found_at_the_coarser_levels_only_with_branches_of_any_width() -> None:
+    model = YOLOPose(PERSON, width=0.25, bins=8, finest=4, levels=2, hidden={"keypoints": 96}).eval()
+    with torch.no_grad():
+        outputs = model(torch.rand(1, 3, 64, 64))
+    assert outputs["strides"].tolist() == [8.0] * 64 + [16.0] * 16
+    assert [branch[1].conv.weight.shape[:2] for branch in model.head.keypoints] == [(96, 96)] * 2
+    assert [branch[0].conv.weight.shape[:2] for branch in model.head.scores] == [(64, 64), (64, 128)]  # as published
+
+
+def forged(size: tuple[int, int]) -> tuple[dict[str, Tensor], Tensor]:
+    """Outputs of two people whose keypoints lie 3 px beside where they belong, and those places (2 K 2)."""
+    model = YOLOPose(PERSON, width=0.125, finest=4, levels=2, heatmaps=True).eval()
+    with torch.no_grad():
+        outputs = model(torch.rand(1, 3, *size))
+    anchors, strides, grid = outputs["anchors"], outputs["strides"], outputs["heatmap_grid"]
+    outputs["scores"] = torch.full_like(outputs["scores"], -20.0)
+    outputs["heatmaps"] = torch.full_like(outputs["heatmaps"], -9.0)
+    places = torch.zeros(2, PERSON.count, 2)
+    for person, (x, y) in enumerate(((20.0, 44.0), (76.0, 52.0))):
+        a = int((anchors - torch.tensor([x, y])).square().sum(1).argmin())
+        box = torch.tensor([x - 18, y - 40, x + 18, y + 40])
+        outputs["scores"][0, a] = 2.0 - person
+        outputs["boxes"][0, a] = (box - anchors[a].repeat(2)) / strides[a]
+        for k in range(PERSON.count):
+            column, row = int((x - 12 + k - grid[0]) // 4), int((y - 30 + 3 * k - grid[1]) // 4)
+            if k != 5:  # has no peak
+                outputs["heatmaps"][0, k, row, column] = 4.0 - person
+            places[person, k] = grid[:2] + (torch.tensor([column, row]) + 0.5) * 4
+        outputs["keypoints"][0, a] = (places[person] + 3 - anchors[a]) / strides[a]
+    places[:, 5] += 3
+    return outputs, places
+
+
+@pytest.mark.parametrize("size", [(96, 96), (91, 109)])
+def test_keypoints_snap_to_the_peaks_of_their_heatmaps(size: tuple[int, int]) -> None:
+    outputs, places = forged(size)
+    codec = YOLOPoseCodec(PERSON, min_score=0.3, snap_score=0.5, max_people=5, score="box*keypoints")
+    (found,) = codec.decode(outputs, (1, *size))
+    torch.testing.assert_close(found.keypoints, places, atol=0.02, rtol=0)
+    for person, score in enumerate(found.scores.tolist()):
+        box, peak, nothing = (1 / (1 + math.exp(-v)) for v in (2.0 - person, 4.0 - person, -9.0))
+        mean = (peak * (PERSON.count - 1) + nothing) / PERSON.count
+        assert score == pytest.approx(box * mean, rel=1e-4)
+    slots = codec.fixed(outputs, size)
+    torch.testing.assert_close(slots.keypoints[0, :2], found.keypoints)
+    torch.testing.assert_close(slots.scores[0, :2], found.scores)
+    (plain,) = YOLOPoseCodec(PERSON, min_score=0.3).decode(outputs, (1, *size))
+    torch.testing.assert_close(plain.keypoints[:, :5], places[:, :5] + 3)
+
+
+def test_snapping_without_heatmaps_says_so() -> None:
+    outputs, _ = forged((96, 96))
+    outputs.pop("heatmaps")
+    with pytest.raises(ConfigError, match=r"set model\.heatmaps=true or codec\.snap_score=null"):
+        YOLOPoseCodec(PERSON, snap_score=0.3).decode(outputs, (1, 96, 96))
+    with pytest.raises(ConfigError, match=r"set codec\.snap_score"):
+        YOLOPoseCodec(PERSON, score="box*keypoints")
+    with pytest.raises(ConfigError, match=r"codec\.score=best"):
+        YOLOPoseCodec(PERSON, score="best")  # type: ignore[arg-type]

@@ -47,6 +47,28 @@ def test_focal_equals_a_loop() -> None:
     assert float(GaussianFocal()(output, Target(value, weight))) == pytest.approx(total / 2, rel=1e-5)
 
 
+@pytest.mark.parametrize(("alpha", "beta"), [(2.0, 4.0), (2.0, 0.0), (1.5, 3.0)])
+def test_the_gradient_of_focal_is_that_of_its_formula(alpha: float, beta: float) -> None:
+    """By autograd; in parts of the map, and where probabilities are clamped."""
+    output = 3 * draw(3, 4, 90, 91)
+    value = torch.rand(3, 4, 90, 91, generator=torch.Generator().manual_seed(2))
+    value[:, :, ::20, ::30] = 1.0
+    output[0, 0, 0, :31] = 15.0
+    output[1, 0, 0, :31] = -15.0
+    weight = torch.rand(3, 1, 90, 91, generator=torch.Generator().manual_seed(3)).round()
+    found, expected = (output.clone().requires_grad_() for _ in range(2))
+    loss = GaussianFocal(alpha, beta)(found, Target(value, weight))
+    loss.backward()
+    p = expected.sigmoid().clamp(1e-4, 1 - 1e-4)
+    empty = (1 - value).pow(beta) * p.pow(alpha) * (1 - p).log()
+    each = torch.where(value == 1, (1 - p).pow(alpha) * p.log(), empty)
+    total = -(each * weight).sum() / ((value == 1) & (weight > 0)).sum()
+    total.backward()
+    assert found.numel() > 1 << 16 and found.grad is not None and expected.grad is not None
+    torch.testing.assert_close(loss, total)
+    torch.testing.assert_close(found.grad, expected.grad, rtol=1e-4, atol=1e-7)
+
+
 def test_oks_equals_the_formula() -> None:
     output, value = draw(1, 2, 2, 1, 1), draw(1, 2, 2, 1, 1, seed=5)
     area = torch.full((1, 1, 1, 1, 1), 7.0)

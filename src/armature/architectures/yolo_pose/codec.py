@@ -14,7 +14,7 @@ from armature.architectures.yolo_pose.assignment import TaskAligned
 from armature.architectures.yolo_pose.auxiliary import Snap, cell_middles, heatmaps
 from armature.errors import ConfigError
 from armature.ops.drawable import Drawable
-from armature.ops.fixed_people import FixedPeople, best_first, every_peak, pick, survivors
+from armature.ops.fixed_people import EMPTY, FixedPeople, best_first, every_peak, pick, survivors
 from armature.ops.overlaps import paired_overlap
 from armature.ops.peaks import listed_peaks
 from armature.ops.snapping import nearest_listed, nearest_peak
@@ -197,8 +197,10 @@ class YOLOPoseCodec:
         joints = pick(outputs["keypoints"].float(), best) * strides[best][..., None, None]
         visible = pick(outputs["visibility"].float(), best).sigmoid()
         everybody = FixedPeople(joints + points[best][:, :, None] + self.shift, visible, boxes, scores)
-        everybody = self._refined(everybody, outputs, slice(None), every_peak, nearest_peak)
-        return everybody.best(keep, self.max_people)
+        found = everybody.best(keep, self.max_people)
+        # Once more: the heatmaps may put people in another order.
+        refined = self._refined(found, outputs, slice(None), every_peak, nearest_peak)
+        return refined.best(found.scores > EMPTY, self.max_people)
 
     # ------------------------------------------------------------------ mirrored images, ceilings
 
