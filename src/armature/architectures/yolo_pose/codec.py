@@ -27,8 +27,8 @@ _EPS = 1e-4
 class YOLOPoseCodec:
     """Encodes people at the anchors that find them best; decodes by a threshold and suppression.
 
-    ``decode(ideal(encode))`` gives every person that got an anchor back to 0.01 px; one whose box another's overlaps by
-    more than ``overlap`` may be lost to it.
+    ``decode(ideal(encode))`` gives every person that got an anchor back to 0.01 px (snapped to heatmaps of 4 px: to
+    2.8); one whose box another's overlaps by more than ``overlap`` may be lost to it.
 
     Args:
         skeleton: gives K and the flip order.
@@ -97,8 +97,8 @@ class YOLOPoseCodec:
 
     @property
     def tolerance(self) -> float:
-        """Keypoints are numbers, not cells: only rounding is lost."""
-        return 0.01
+        """Keypoints are numbers, not cells: only rounding is lost; snapped, half a heatmap's cell of 4 px."""
+        return 0.01 if self.snap is None else 0.5 * 4 * 2**0.5
 
     # ------------------------------------------------------------------ people -> anchors
 
