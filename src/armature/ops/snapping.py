@@ -111,5 +111,7 @@ def score_at(maps: Float[Tensor, "B K h w"], joints: Float[Tensor, "B N K 2"]) -
     """The probability that each joint's own map of logits gives to the cell in which the joint lies; xy in cells."""
     height, width = maps.shape[-2:]
     x, y = joints.floor().long().unbind(-1)
-    cells = y.clamp_(0, height - 1) * width + x.clamp_(0, width - 1)
-    return maps.flatten(2).gather(2, cells.mT).mT.float().sigmoid()
+    # Not by gather, which torch.export takes for a promise that there are as many images as in its example.
+    image = torch.arange(maps.shape[0], device=maps.device)[:, None, None]
+    channel = torch.arange(maps.shape[1], device=maps.device)
+    return maps[image, channel, y.clamp(0, height - 1), x.clamp(0, width - 1)].float().sigmoid()
