@@ -67,8 +67,9 @@ def _of_cells(
     A peak is lost as any other cell is, with found and missed the other way round; there are few.
     """
     peaks = (value >= 1).nonzero()[:, 0]
-    wrong = logits.sigmoid().clamp_(clamp, 1 - clamp)
+    wrong = logits.sigmoid()
     wrong[peaks] = 1 - wrong[peaks]
+    wrong.clamp_(clamp, 1 - clamp)
     right = 1 - wrong
     discount = _power(1 - value, beta).mul_(weight)
     discount[peaks] = weight[peaks]

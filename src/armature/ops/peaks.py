@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,11 @@ from torch import Tensor
 _IN_CACHE = 17 * 128 * 128
 #: No peak is lower: nothing is found where a map is -inf.
 _LOWEST = float(np.finfo(np.float32).min)
+
+
+def surely_below(score: float) -> float:
+    """A logit that is surely not above that of the score: for choosing candidates."""
+    return math.log(score / (1 - score)) - 1e-3 if 0 < score < 1 else -math.inf
 
 
 def listed_peaks(

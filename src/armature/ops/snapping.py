@@ -6,46 +6,20 @@ CenterNet's assignment of joints (Zhou et al. 2019, section 4.2).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
+
+from armature.ops.fixed_people import every_peak
+from armature.ops.peaks import listed_peaks, surely_below
 
 #: Added to squared distances for every unit outside the box.
 _FAR = 1e30
-
-
-class Snapped(NamedTuple):
-    """Joints, those that have a peak at it; the peak's score; and whether there was one."""
-
-    joints: Float[Tensor, "B N K 2"]
-    scores: Float[Tensor, "B N K"]
-    found: Bool[Tensor, "B N K"]
-
-
-def snapped(
-    joints: Float[Tensor, "B N K 2"],
-    boxes: Float[Tensor, "B N 4"],
-    peaks: Float[Tensor, "B K P 2"],
-    scores: Float[Tensor, "B K P"],
-    reach: float,
-    nearest: Callable[..., Any],
-) -> Snapped:
-    """Each joint at the nearest peak in its person's box that is at most ``reach`` of the box' longer side away.
-
-    Everything in the same unit.
-
-    Args:
-        peaks: infinite where none is. nearest: ``nearest_peak`` or ``nearest_listed``.
-    """
-    distance, number = nearest(joints, boxes, peaks)
-    found = distance <= reach * (boxes[..., 2:] - boxes[..., :2]).amax(-1, keepdim=True)
-    to = torch.cat([peaks, scores[..., None]], -1).transpose(1, 2)
-    to = to.gather(1, number[..., None].expand(-1, -1, -1, 3))
-    return Snapped(torch.where(found[..., None], to[..., :2], joints), to[..., 2], found)
 
 
 def nearest_peak(
@@ -115,3 +89,55 @@ def score_at(maps: Float[Tensor, "B K h w"], joints: Float[Tensor, "B N K 2"]) -
     image = torch.arange(maps.shape[0], device=maps.device)[:, None, None]
     channel = torch.arange(maps.shape[1], device=maps.device)
     return maps[image, channel, y.clamp(0, height - 1), x.clamp(0, width - 1)].float().sigmoid()
+
+
+class Search(NamedTuple):
+    """How peaks are found, and the nearest of them: ``LISTED`` while people are listed, ``FIXED`` in a graph."""
+
+    peaks: Callable[..., Any]
+    nearest: Callable[..., Any]
+
+
+LISTED, FIXED = Search(listed_peaks, nearest_listed), Search(every_peak, nearest_peak)
+
+
+@dataclass(frozen=True)
+class Snap:
+    """Puts regressed joints at peaks of their heatmaps.
+
+    Nearest of those in the box (the paper, section 4.2); the released code takes the nearest of all and then asks
+    whether it is in the box.
+
+    Args:
+        score: a peak must be above this. reach: and lie within this share of the longer side of the person's box.
+        most: peaks considered for each joint.
+    """
+
+    score: float
+    reach: float
+    most: int
+
+    def __call__(
+        self,
+        heat: Float[Tensor, "B K h w"],
+        joints: Float[Tensor, "B N K 2"],
+        boxes: Float[Tensor, "B N 4"],
+        within: Callable[[Int[Tensor, "B K P"]], Float[Tensor, "B K P 2"]],
+        search: Search,
+    ) -> tuple[Float[Tensor, "B N K 2"], Float[Tensor, "B N K"]]:
+        """Joints, moved where they have a peak; and the score of that peak, or of the cell where the joint lies.
+
+        Args:
+            heat: logits. joints, boxes: in cells of it. within: where in and around flat cells their peaks are.
+        """
+        logits, cells = search.peaks(heat.float(), self.most, surely_below(self.score))
+        scores = logits.sigmoid()
+        # A weak peak is put outside every box.
+        peaks = within(cells).where(scores[..., None] > self.score, torch.inf)
+        distance, number = search.nearest(joints, boxes, peaks)
+        found = distance <= self.reach * (boxes[..., 2:] - boxes[..., :2]).amax(-1, keepdim=True)
+        to = torch.cat([peaks, scores[..., None]], -1).transpose(1, 2)
+        to = to.gather(1, number[..., None].expand(-1, -1, -1, 3))
+        return torch.where(found[..., None], to[..., :2], joints), torch.where(
+            found, to[..., 2], score_at(heat, joints)
+        )

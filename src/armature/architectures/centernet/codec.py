@@ -5,8 +5,7 @@ Everything inside is in cells of the centres' maps but what concerns the joints'
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from armature.architectures.centernet import drawn
 from armature.ops.drawable import Drawable
-from armature.ops.fixed_people import FixedPeople, every_peak
+from armature.ops.fixed_people import FixedPeople
 from armature.ops.gaussians import Radius, peaks_of_people, unless_ignored
 from armature.ops.grids import (
     cell_corner,
@@ -26,8 +25,8 @@ from armature.ops.grids import (
     owners,
     stride_of,
 )
-from armature.ops.peaks import centroids, listed_peaks
-from armature.ops.snapping import nearest_listed, nearest_peak, score_at, snapped
+from armature.ops.peaks import centroids, surely_below
+from armature.ops.snapping import FIXED, LISTED, Search, Snap
 from armature.structures import Batch, Outputs, Poses, Skeleton, Target
 
 _EPS = 1e-4
@@ -74,8 +73,8 @@ class CenterNetCodec:
     ) -> None:
         self.flip = list(skeleton.flip)
         self.radius, self.overlap, self.reach = radius, overlap, reach
-        self.max_people, self.max_joints, self.min_score = max_people, max_joints, min_score
-        self.snap_score, self.snap_distance, self.subcell = snap_score, snap_distance, subcell
+        self.max_people, self.min_score, self.subcell = max_people, min_score, subcell
+        self.snap = Snap(snap_score, snap_distance, max_joints)
         self.score = score
         #: Of keypoints, canvas px; and where in its cell the mirror of a cell's corner is.
         self.shift, self.edge = (0.5, 0) if convention == "released" else (0.0, 1)
@@ -83,7 +82,7 @@ class CenterNetCodec:
     @property
     def protocol(self) -> dict[str, str]:
         """How people come about, for the protocol card."""
-        reach = f"above {self.snap_score} and within {self.snap_distance} of the longer side"
+        reach = f"above {self.snap.score} and within {self.snap.reach} of the longer side"
         snap = f"joints snap to peaks ({self.subcell}) {reach}"
         return {
             "box_source": "the network's own centres",
@@ -172,23 +171,21 @@ class CenterNetCodec:
 
         Of several stages the last one speaks. Numbers become float32 where they are picked, not map by map.
         """
-        found = self._people(outputs, canvas[2], listed_peaks, nearest_listed)
+        found = self._people(outputs, canvas[2], LISTED)
         keep = found.scores > self.min_score
         return [Poses(*(values[b][keep[b]] for values in found)) for b in range(canvas[0])]
 
     def fixed(self, outputs: Outputs, size: tuple[int, int]) -> FixedPeople:
         """The people of ``decode`` on a canvas of ``size`` (H, W), in ``max_people`` slots an image."""
-        found = self._people(outputs, size[1], every_peak, nearest_peak)
+        found = self._people(outputs, size[1], FIXED)
         return found.best(found.scores > self.min_score, self.max_people)
 
-    def _people(
-        self, outputs: Outputs, canvas_width: int, peaks: Callable[..., Any], nearest: Callable[..., Any]
-    ) -> FixedPeople:
-        """Everybody at a peak of the centres, canvas px; found by ``ops.peaks`` and ``ops.snapping``."""
+    def _people(self, outputs: Outputs, canvas_width: int, search: Search) -> FixedPeople:
+        """Everybody at a peak of the centres, canvas px."""
         outputs = _last_stage(outputs)
         width = outputs["center"].shape[-1]
         stride = stride_of(canvas_width, width)
-        logits, cells = peaks(outputs["center"].float(), self.max_people, _logit(self.min_score))
+        logits, cells = search.peaks(outputs["center"].float(), self.max_people, surely_below(self.min_score))
         scores, cells = logits[:, 0].sigmoid(), cells[:, 0]
         corner, at = cell_corner(cells, width), _places(cells, width)
         half = outputs["size"][at].float().clamp(min=0) / 2
@@ -196,33 +193,11 @@ class CenterNetCodec:
         boxes = torch.cat([centre - half, centre + half], -1)
         joints = corner[:, :, None] + outputs["joints"][at].float()
         finer = stride / stride_of(canvas_width, outputs["heatmaps"].shape[-1])
-        joints, joint_scores = self._snap(joints, boxes, outputs, finer, peaks, nearest)
+        within = partial(self._within_cells, outputs)
+        joints, joint_scores = self.snap(outputs["heatmaps"], joints * finer, boxes * finer, within, search)
         if self.score == "center*joints":
             scores = scores * joint_scores.mean(-1)
-        return FixedPeople(joints * stride + self.shift, joint_scores, boxes * stride, scores)
-
-    def _snap(
-        self,
-        joints: Tensor,
-        boxes: Tensor,
-        outputs: Outputs,
-        finer: float,
-        peaks: Callable[..., Any],
-        nearest: Callable[..., Any],
-    ) -> tuple[Tensor, Tensor]:
-        """Each regressed joint moved to the nearest peak of its heatmap, where that is strong, near and in the box.
-
-        ``finer``: cells of the heatmaps in one of the centres' maps, across or down.
-        Nearest of those in the box (the paper, section 4.2); the released code takes the nearest of all and then asks
-        whether it is in the box.
-        """
-        heat = outputs["heatmaps"]
-        logits, cells = peaks(heat.float(), self.max_joints, _logit(self.snap_score))
-        scores = logits.sigmoid()
-        # A weak peak is put outside every box.
-        found = (self._within_cells(outputs, cells) / finer).where(scores[..., None] > self.snap_score, torch.inf)
-        at = snapped(joints, boxes, found, scores, self.snap_distance, nearest)
-        return at.joints, torch.where(at.found, at.scores, score_at(heat, joints * finer))
+        return FixedPeople(joints * (stride / finer) + self.shift, joint_scores, boxes * stride, scores)
 
     def _within_cells(self, outputs: Outputs, cells: Tensor) -> Tensor:
         """(B K P 2): where in and around their cells the joint peaks are."""
@@ -291,11 +266,6 @@ def _places(cells: Tensor, width: int) -> tuple[Any, ...]:
 def _last_stage(outputs: Outputs) -> Outputs:
     """The last of several stages of every output, where there are several."""
     return {name: value[-1] for name, value in outputs.items()} if outputs["center"].ndim > 4 else outputs
-
-
-def _logit(score: float) -> float:
-    """A logit that is surely not above that of the score: for choosing candidates."""
-    return math.log(score / (1 - score)) - 1e-3 if 0 < score < 1 else -math.inf
 
 
 def _mean_logit(a: Tensor, b: Tensor) -> Tensor:

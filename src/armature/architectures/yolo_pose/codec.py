@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,13 +11,13 @@ from torch import Tensor
 
 from armature.architectures.yolo_pose import drawn
 from armature.architectures.yolo_pose.assignment import TaskAligned
-from armature.architectures.yolo_pose.auxiliary import Snap, cell_middles, heatmaps
+from armature.architectures.yolo_pose.auxiliary import cell_middles, heatmaps
 from armature.errors import ConfigError
 from armature.ops.drawable import Drawable
-from armature.ops.fixed_people import EMPTY, FixedPeople, best_first, every_peak, pick, survivors
+from armature.ops.fixed_people import EMPTY, FixedPeople, best_first, pick, survivors
 from armature.ops.overlaps import paired_overlap
-from armature.ops.peaks import listed_peaks
-from armature.ops.snapping import nearest_listed, nearest_peak
+from armature.ops.peaks import centroids
+from armature.ops.snapping import FIXED, LISTED, Search, Snap
 from armature.ops.suppression import suppress
 from armature.structures import Batch, Instances, Outputs, Poses, Skeleton, Target
 
@@ -89,9 +89,7 @@ class YOLOPoseCodec:
         snap = self.snap and f"; keypoints snap to peaks above {self.snap.score} within {self.snap.reach} of the box"
         return {
             "box_source": "the network's own boxes",
-            "score_rule": "person score"
-            if self.score == "box"
-            else "person score x mean heatmap score of its keypoints",
+            "score_rule": "person score" + " x mean heatmap score of its keypoints" * (self.score != "box"),
             "nms": f"box IoU {self.overlap}, {most}{snap or ''}",
         }
 
@@ -165,28 +163,22 @@ class YOLOPoseCodec:
             joints = points[a, None] + outputs["keypoints"][b, a].float() * strides[a, None, None] + self.shift
             visible = outputs["visibility"][b, a].float().sigmoid()
             found = FixedPeople(*(v[None] for v in (joints, visible, boxes[b, a], scores[b, a])))
-            found = self._refined(found, outputs, slice(b, b + 1), listed_peaks, nearest_listed)
+            found = self._refined(found, outputs, slice(b, b + 1), LISTED)
             people.append(Poses(*(values[0] for values in found)))
         return people
 
-    def _refined(
-        self,
-        people: FixedPeople,
-        outputs: Outputs,
-        images: slice,
-        peaks: Callable[..., Any],
-        nearest: Callable[..., Any],
-    ) -> FixedPeople:
+    def _refined(self, people: FixedPeople, outputs: Outputs, images: slice, search: Search) -> FixedPeople:
         """The people as the heatmaps of their ``images`` have it, where keypoints are to snap."""
         if self.snap is None:
             return people
         if "heatmaps" not in outputs:
             wish = f"codec.snap_score={self.snap.score}"
             raise ConfigError(f"{wish}: this model has no heatmaps; set model.heatmaps=true or codec.snap_score=null")
-        heat, grid = outputs["heatmaps"][images].float(), outputs["heatmap_grid"].float()
-        joints, likely = self.snap(heat, grid, people.keypoints - self.shift, people.boxes, peaks, nearest)
+        heat, (corner, cell) = outputs["heatmaps"][images].float(), outputs["heatmap_grid"].float().split([2, 1])
+        joints, boxes = (people.keypoints - self.shift - corner) / cell, (people.boxes - _corners(corner)) / cell
+        joints, likely = self.snap(heat, joints, boxes, partial(centroids, heat, logits=True), search)
         scores = people.scores if self.score == "box" else people.scores * likely.mean(-1)
-        return people._replace(keypoints=joints + self.shift, scores=scores)
+        return people._replace(keypoints=joints * cell + corner + self.shift, scores=scores)
 
     def fixed(self, outputs: Outputs, size: tuple[int, int]) -> FixedPeople:
         """The people of ``decode``, in ``max_people`` slots an image."""
@@ -199,7 +191,7 @@ class YOLOPoseCodec:
         everybody = FixedPeople(joints + points[best][:, :, None] + self.shift, visible, boxes, scores)
         found = everybody.best(keep, self.max_people)
         # Once more: the heatmaps may put people in another order.
-        refined = self._refined(found, outputs, slice(None), every_peak, nearest_peak)
+        refined = self._refined(found, outputs, slice(None), FIXED)
         return refined.best(found.scores > EMPTY, self.max_people)
 
     # ------------------------------------------------------------------ mirrored images, ceilings
